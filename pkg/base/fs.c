@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/journal.h"
+#include "base/scoped.h"
+#include "base/text.h"
+
+static int grow(char **buf, size_t *cap, size_t max)
+{
+	size_t want = *cap == 0 ? 4096 : *cap * 2;
+	char *bigger;
+
+	if (want > max + 2)
+		want = max + 2; /* one byte to see that there is more, one for the NUL */
+	bigger = realloc(*buf, want);
+	if (bigger == NULL)
+		return -1;
+	*buf = bigger;
+	*cap = want;
+	return 0;
+}
+
+int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
+		struct cni_error *err)
+{
+	scoped_free char *buf = NULL;
+	size_t cap = 0, len = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (len + 1 >= cap && grow(&buf, &cap, max) < 0)
+			return cni_fail_sys_code(err, CNI_IO, ENOMEM, "read %s", what);
+		n = read(fd, buf + len, cap - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cni_fail_sys_code(err, CNI_IO, errno, "read %s", what);
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return cni_fail_sys_code(err, CNI_IO, EFBIG,
+						 "read %s: more than the %zu bytes allowed", what,
+						 max);
+	}
+	buf[len] = '\0';
+	*ret = take_ptr(&buf);
+	*ret_len = len;
+	return 0;
+}
+
+int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_len,
+	       struct cni_error *err)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open %s", name);
+	while ((n = read(fd, buf + len, cap - len)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cni_fail_sys_code(err, CNI_IO, errno, "read %s", name);
+		len += (size_t)n;
+		if (len == cap)
+			return cni_fail_sys_code(err, CNI_IO, EFBIG, "read %s", name);
+	}
+	buf[len] = '\0';
+	if (ret_len != NULL)
+		*ret_len = len;
+	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		struct cni_error *err)
+{
+	char tmp[NAME_MAX + 1];
+	scoped_fd int fd = -1;
+	int sys;
+
+	if (!text_format(tmp, sizeof(tmp), ".tmp-%d", (int)getpid()))
+		return cni_fail(err, CNI_INTERNAL, "temporary name for %s", name);
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "create %s for %s", tmp, name);
+	if (write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
+	    renameat(dirfd, tmp, dirfd, name) == 0)
+		return 0;
+	sys = errno;
+	(void)unlinkat(dirfd, tmp, 0);
+	return cni_fail_sys_code(err, CNI_IO, sys, "write %s", name);
+}
+
+int fs_remove_at(int dirfd, const char *name, struct cni_error *err)
+{
+	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
+		return cni_fail_sys_code(err, CNI_IO, errno, "remove %s", name);
+	return 0;
+}
+
+int fs_mkdirs(const char *path, mode_t mode, struct cni_error *err)
+{
+	char part[PATH_MAX];
+
+	if (path[0] != '/' || !text_format(part, sizeof(part), "%s", path))
+		return cni_fail(err, CNI_INVALID_CONFIG, "folder \"%s\" is not an absolute path",
+				path);
+	for (char *p = part + 1;; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return cni_fail_sys_code(err, CNI_IO, errno, "create folder %s", part);
+		*p = c;
+		if (c == '\0')
+			return 0;
+	}
+}
+
+static int open_run_dir(const char *path, bool create)
+{
+	if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int fs_run_dir(bool create, int *ret_fd, struct cni_error *err)
+{
+	const char *own = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+	int fd = open_run_dir(PODWIRE_RUN_DIR, create);
+	int sys = errno;
+
+	if (fd < 0 && own != NULL && own[0] == '/' &&
+	    text_format(path, sizeof(path), "%s/podwire", own))
+		fd = open_run_dir(path, create);
+	if (fd < 0)
+		return cni_fail_sys_code(err, CNI_IO, sys, "open the folder %s", PODWIRE_RUN_DIR);
+	*ret_fd = fd;
+	return 0;
+}
+
+int fs_sysctl(int dirfd, const char *path, const char *value, struct cni_error *err)
+{
+	scoped_fd int fd = -1;
+	char now[64];
+
+	if (fs_read_at(dirfd, path, now, sizeof(now), NULL, err) < 0)
+		return cni_fail_sys(err, err->sys, "read the kernel switch %s", path);
+	now[strcspn(now, "\n")] = '\0';
+	if (strcmp(now, value) == 0)
+		return 0;
+	fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write_all(fd, value, strlen(value)) < 0)
+		return cni_fail_sys(err, errno,
+				    "set the kernel switch %s to %s (it is %s; where /proc/sys is "
+				    "read-only, set it on the host beforehand)",
+				    path, value, now);
+	return 0;
+}

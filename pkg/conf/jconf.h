@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/jpath.h"
+#include "base/scoped.h"
+#include "net/ipnet.h"
+
+/*
+ * Configuration as a table: the one place that walks a json_t. Keys match ASCII case-insensitively,
+ * an exact match wins over a case variant, of several variants the last wins (cni-spec.md IN-10,
+ * IN-11); null means absent (IN-12); unknown keys are ignored (IN-08). A wrong JSON type is
+ * CNI_DECODE, a value out of range CNI_INVALID_CONFIG, each with the key's full path and the value:
+ *   ipam.ranges[0][1].subnet: "10.1.2.3/33" is not an IP prefix
+ */
+enum jtype {
+	J_BOOL,	  /* bool */
+	J_UINT,	  /* uint32_t, min..max */
+	J_INT64,  /* int64_t, imin..(int64_t)max */
+	J_UINT64, /* uint64_t, min..max (max 0: no bound); JSON integers only, no 1.0, no 1e2 */
+	J_STR,	  /* const char *: borrowed from the document, without NUL inside; max: longest, 0 =
+		     JCONF_STR_MAX */
+	J_IP,	  /* struct ip; "" means absent, as in the reference */
+	J_IPNET,  /* struct ipnet */
+	J_CUSTOM, /* custom() decides; `at` already ends in this key */
+};
+
+struct jfield {
+	const char *key;
+	enum jtype type;
+	bool required; /* absent or null is CNI_INVALID_CONFIG */
+	size_t offset; /* of the member in the struct being filled */
+	bool has;      /* also set the bool at has_offset to true when the key is present */
+	size_t has_offset;
+	int64_t imin;
+	uint64_t min, max;
+	int (*custom)(const json_t *value, const struct jpath *at, void *member,
+		      struct cni_error *err);
+	const char *doc; /* one line for the man page; NULL: not documented there */
+};
+
+#define JCONF_STR_MAX  4096
+#define JCONF_MAX_LIST 4096 /* elements of any list we read */
+
+/* Fill the members named in the table from object `obj`; others are untouched. `obj` NULL or null:
+ * as an empty object. Not an object: CNI_DECODE. */
+int jconf_fill(const json_t *obj, const struct jpath *at, const struct jfield *fields, size_t n,
+	       void *out, struct cni_error *err);
+
+/* A member by name, with the rules above (case, null); NULL if absent. Borrowed. */
+json_t *jconf_get(const json_t *obj, const char *key);
+
+/* Check that `value` is an array of at most `max` elements; *ret_n its length. */
+int jconf_array(const json_t *value, const struct jpath *at, size_t max, size_t *ret_n,
+		struct cni_error *err);
+
+/* The scalar conversions behind the types above, for custom parsers (elements of lists). */
+int jconf_str(const json_t *value, const struct jpath *at, size_t max, const char **ret,
+	      struct cni_error *err);
+int jconf_bool(const json_t *value, const struct jpath *at, bool *ret, struct cni_error *err);
+int jconf_uint(const json_t *value, const struct jpath *at, uint64_t min, uint64_t max,
+	       uint64_t *ret, struct cni_error *err);
+int jconf_int(const json_t *value, const struct jpath *at, int64_t min, int64_t max, int64_t *ret,
+	      struct cni_error *err);
+int jconf_ip(const json_t *value, const struct jpath *at, struct ip *ret, struct cni_error *err);
+int jconf_ipnet(const json_t *value, const struct jpath *at, struct ipnet *ret,
+		struct cni_error *err);
+
+/* Raise with the rendered path in front: "a.b[1]: text". Code as given. Returns -1. */
+int jconf_fail(struct cni_error *err, int code, const struct jpath *at, const char *fmt, ...)
+    __attribute__((__format__(__printf__, 4, 5), __warn_unused_result__));
+
+/*
+ * Decode one JSON document: UTF-8, nothing behind it but white space, depth as jansson bounds it
+ * (2,048). CNI_DECODE with line and column otherwise. `what` names the bytes ("the network
+ * configuration on stdin"). Top-level null is an empty object (IN-04); anything but an object is
+ * CNI_DECODE.
+ */
+int jconf_load(const char *bytes, size_t len, const char *what, json_t **ret,
+	       struct cni_error *err);
+
+#define scoped_json SCOPED(json_decrefp)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/ipnet.h"
+
+/*
+ * What IPAM decided for an interface: pure values, shared by the protocol (which reads and prints
+ * them) and by rtnetlink (which applies them).
+ */
+struct ip_config {
+	struct ipnet address; /* host bits kept */
+	bool has_gateway;
+	struct ip gateway;
+	int interface; /* index into the result's interfaces, or -1: not said */
+};
+
+struct route {
+	struct ipnet dst;
+	bool has_gw;
+	struct ip gw;
+	uint32_t mtu;	   /* 0: not said */
+	uint32_t advmss;   /* 0: not said */
+	uint32_t priority; /* 0: not said */
+	bool has_table;
+	uint32_t table;
+	bool has_scope;
+	uint8_t scope; /* 0 global, 253 link, 254 host */
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stddef.h>
+
+#include "net/ifcfg.h"
+#include "net/mac.h"
+#include "netlink/link.h"
+#include "netlink/sock.h"
+
+/*
+ * The pod's side of every interface plugin: what IPAM decided becomes addresses, routes and
+ * announcements; and is compared in CHECK. One excursion into the namespace opens everything that
+ * later needs to be there.
+ */
+struct pod {
+	struct nl nl;
+	int packet_fd; /* AF_PACKET, for announcements; -1: not allowed here (announcements are then
+			  left out) */
+	int sysctl_fd; /* O_DIRECTORY of the pod's /proc/sys/net: keeps meaning the pod; -1: no
+			  /proc/sys */
+};
+
+int pod_open(int netns_fd, struct pod *ret, struct cni_error *err);
+void pod_close(struct pod *pod);
+#define scoped_pod SCOPED(pod_close)
+
+enum pod_dad {
+	POD_DAD_OFF, /* IFA_F_NODAD, accept_dad=0: usable at once */
+	POD_DAD_ON,  /* enhanced DAD; pod_apply waits (<= 5 s) until every address has settled; a
+			duplicate is an error */
+};
+
+struct pod_config {
+	int index;
+	const char *ifname;
+	const struct ip_config *ips; /* only those of this interface are applied */
+	size_t n_ips;
+	int interface; /* the index that ips[].interface has for this interface; another or -1
+			  (none) is skipped */
+	const struct route *routes;
+	size_t n_routes;
+	enum pod_dad dad;
+	bool arp_notify;
+};
+
+/*
+ * disable_ipv6 off on lo and the link (IPv6 addresses only), keep_addr_on_down=1, addresses, link
+ * up, routes: a route without gw takes the first gateway of its family among ips, else it is
+ * on-link. One sendmsg for the kernel's part. The caller owns the link, and so the undo. IPv6 off
+ * in the kernel (no /proc/sys/net/ipv6) with an IPv6 address: CNI_INVALID_CONFIG naming the
+ * address.
+ */
+int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *err);
+
+/* Gratuitous ARP and unsolicited NA for every address, after both ends have settled (RTM_GETLINK
+ * runs the kernel's link watch; DESIGN.md). Best effort: returns nothing. `host` may be NULL. */
+void pod_announce(struct pod *pod, const struct pod_config *conf, const struct mac *mac,
+		  struct nl *host, int host_index);
+
+/* CHECK: every address is there with its length, every route is there (any default route of the
+ * family does; routes that moved to another table are fine). CNI_CHECK_FAILED naming the object. */
+int pod_check(struct pod *pod, const struct pod_config *conf, struct cni_error *err);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "net/ifname.h"
+#include "net/ipnet.h"
+#include "net/mac.h"
+
+/*
+ * What pods own in our nftables tables (DESIGN.md, nftables; reference podwire.nft). An
+ * attachment's items are elements of maps and sets, each with its owner in the comment; never
+ * rules. Every call below opens one NETLINK_NETFILTER socket and takes the lock file itself, does
+ * all in as few transactions as possible and leaves nothing open.
+ */
+
+/* The programs that own items; each has its own maps, so that one's DEL cannot take another's. */
+enum nft_user {
+	NFT_MASQ,    /* ipMasq of interface plugins: masq4/6, pod4/6 */
+	NFT_SPOOF,   /* macspoofchk: table bridge podwire */
+	NFT_PORTMAP, /* hostip4/6, hostport4/6, snat4/6 and their per-conditions twins */
+	NFT_N_USERS,
+};
+
+enum nft_kind {
+	NFT_ITEM_MASQ,	   /* pod address -> goto masq-<subnet> */
+	NFT_ITEM_POD,	   /* host veth -> pod address */
+	NFT_ITEM_SPOOF,	   /* host veth . MAC that may send */
+	NFT_ITEM_HOSTPORT, /* [host address .] protocol . port -> pod address . port */
+	NFT_ITEM_SNAT,	   /* pod . protocol . host port -> goto snat-<subnet>, or snat-all */
+};
+
+struct nft_item {
+	enum nft_kind kind;
+	struct ipnet pod;      /* the pod's address with its prefix: names the subnet chains too */
+	char veth[IFNAME_MAX]; /* POD, SPOOF */
+	struct mac mac;	       /* SPOOF */
+	uint8_t protocol;      /* HOSTPORT, SNAT: IPPROTO_TCP, _UDP, _SCTP */
+	bool has_host;	       /* HOSTPORT: host address given (never unspecified) */
+	struct ip host;
+	uint16_t host_port, pod_port;
+	bool snat_all;	     /* SNAT: masquerade every client */
+	char conditions[17]; /* HOSTPORT: hash of the condition list, "" for none */
+};
+
+#define NFT_ITEMS_MAX 16384
+
+/*
+ * Claim items for `owner`, in one transaction, building what is missing of the skeleton, subnet
+ * chains included. The attachment's record (under the scratch folder: keys for DEL, rebuild after a
+ * flush) is written before. An item that this owner already has is replaced; items of an earlier
+ * ADD of the same owner and user that are not asked for any more go in the same transaction. An
+ * item that another owner has: taken over if that owner is dead (no host link of its record exists
+ * any more), else CNI_CONFLICT naming the living owner and the key. On failure nothing of this
+ * owner is left. `links` (n_links names of host-side interfaces) is what proves the owner alive
+ * later. A kernel without nf_tables NAT: CNI_KERNEL naming the module; nothing changed.
+ */
+int nft_attach(enum nft_user user, const struct owner *owner, const char *const *links,
+	       size_t n_links, const struct nft_item *items, size_t n, struct cni_error *err);
+
+/*
+ * Release whatever `owner` has under `user`: by its record, or without one by looking at the
+ * comments. Compares the comment before deleting; nothing there (no table, no record) is success
+ * and opens as little as possible. The items that went are handed out in *ret (malloc'd; may be
+ * NULL) for conntrack.
+ */
+int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
+	       struct cni_error *err);
+
+/* CHECK: every item is there with this owner and these data, and the skeleton's rules stand (use
+ * counts). CNI_CHECK_FAILED names what is missing. */
+int nft_check(enum nft_user user, const struct owner *owner, const struct nft_item *items, size_t n,
+	      struct cni_error *err);
+
+/* GC: release everything of `network` under `user` whose (container, ifname) `valid` denies. Goes
+ * on past failures, reports the first. Also tries to delete subnet chains that nobody uses. */
+int nft_gc(enum nft_user user, const char *network,
+	   bool (*valid)(void *arg, const char *container, const char *ifname), void *arg,
+	   struct cni_error *err);
+
+/* STATUS: could nft_attach work? Changes nothing. CNI_NOT_AVAILABLE naming the missing module. */
+int nft_status(struct cni_error *err);
