@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Compiler flags, and the build for those who only say `cmake -B build`: debug with sanitizers.
+
+if(NOT CMAKE_BUILD_TYPE)
+	set(CMAKE_BUILD_TYPE Debug CACHE STRING "Debug, Release, RelWithDebInfo or None" FORCE)
+endif()
+set(sanitize_default "")
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+	set(sanitize_default "address,undefined")
+endif()
+set(PODWIRE_SANITIZE "${sanitize_default}" CACHE STRING "value of -fsanitize=; empty for none")
+option(PODWIRE_WERROR "warnings are errors" OFF)
+option(PODWIRE_COVERAGE "count executed lines for gcov" OFF)
+option(PODWIRE_FUZZ "build tests/fuzz with libFuzzer (clang); else they replay their corpus" OFF)
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Assertions stay in release builds: an undo stack that overflows must stop, not corrupt.
+set(CMAKE_C_FLAGS_RELEASE "-O2")
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(
+	-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wundef
+	-Wvla -Wimplicit-fallthrough -Wno-missing-field-initializers -fno-common
+	-fstack-protector-strong
+	# Source paths in __FILE__ and debug information must not depend on where the tree lies.
+	-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
+if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT PODWIRE_SANITIZE)
+	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(PODWIRE_WERROR)
+	add_compile_options(-Werror)
+endif()
+if(PODWIRE_SANITIZE)
+	add_compile_options(-fsanitize=${PODWIRE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+	add_link_options(-fsanitize=${PODWIRE_SANITIZE})
+	# Callers may clear the environment, so the options live in the programs.
+	add_library(sanitizers OBJECT ${CMAKE_CURRENT_LIST_DIR}/sanitizers.c)
+	link_libraries($<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:sanitizers>>)
+endif()
+if(PODWIRE_COVERAGE)
+	add_compile_options(--coverage -fprofile-abs-path)
+	add_link_options(--coverage)
+endif()
+if(PODWIRE_FUZZ)
+	add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
