@@ -23,31 +23,34 @@ int cni_vfail(struct cni_error *err, int code, int sys, const char *fmt, va_list
 int cni_fail(struct cni_error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	(void)cni_vfail(err, code, 0, fmt, ap);
+	r = cni_vfail(err, code, 0, fmt, ap);
 	va_end(ap);
-	return -1;
+	return r;
 }
 
 int cni_fail_sys(struct cni_error *err, int sys, const char *fmt, ...)
 {
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	(void)cni_vfail(err, CNI_KERNEL, sys, fmt, ap);
+	r = cni_vfail(err, CNI_KERNEL, sys, fmt, ap);
 	va_end(ap);
-	return -1;
+	return r;
 }
 
 int cni_fail_sys_code(struct cni_error *err, int code, int sys, const char *fmt, ...)
 {
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	(void)cni_vfail(err, code, sys, fmt, ap);
+	r = cni_vfail(err, code, sys, fmt, ap);
 	va_end(ap);
-	return -1;
+	return r;
 }
 
 int cni_wrap(struct cni_error *err, const char *fmt, ...)
