@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netlink/owned.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "netlink/link.h"
+
+struct sweep {
+	const char *network;
+	char (*names)[IFNAME_MAX];
+	size_t n;
+	struct stale {
+		int index;
+		char name[IFNAME_MAX];
+	} * stale;
+	size_t n_stale, cap;
+};
+
+static int compare(const void *a, const void *b)
+{
+	return strncmp(a, b, IFNAME_MAX);
+}
+
+/* Only collect: deleting inside a dump would change what the dump walks over. */
+static int collect(const struct link *link, void *arg, struct cni_error *err)
+{
+	struct sweep *s = arg;
+
+	if (!ifname_alias_of_network(link->alias, s->network) ||
+	    (s->n > 0 && bsearch(link->name, s->names, s->n, IFNAME_MAX, compare) != NULL))
+		return 0;
+	if (s->n_stale == s->cap) {
+		size_t cap = s->cap == 0 ? 64 : s->cap * 2;
+		struct stale *bigger = reallocarray(s->stale, cap, sizeof(*bigger));
+
+		if (bigger == NULL)
+			return cni_fail(err, CNI_INTERNAL, "out of memory");
+		s->stale = bigger;
+		s->cap = cap;
+	}
+	s->stale[s->n_stale].index = link->index;
+	memcpy(s->stale[s->n_stale++].name, link->name, IFNAME_MAX);
+	return 0;
+}
+
+int owned_links_gc(struct nl *nl, const char *kind, const char *network, char (*names)[IFNAME_MAX],
+		   size_t n, struct cni_error *err)
+{
+	struct sweep s = { .network = network, .names = names, .n = n };
+	struct cni_error first = { 0 }, step;
+	scoped_free struct stale *stale = NULL;
+
+	if (n > 0)
+		qsort(names, n, IFNAME_MAX, compare);
+	if (link_each(nl, kind, collect, &s, &first) < 0)
+		s.n_stale = 0;
+	stale = s.stale;
+	for (size_t i = 0; i < s.n_stale; i++) {
+		if (link_delete_index(nl, stale[i].index, stale[i].name, &step) < 0)
+			cni_keep_first(&first, &step);
+	}
+	if (first.code == CNI_OK)
+		return 0;
+	*err = first;
+	return -1;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation: a pod on a bridge.
+ *
+ * ADD changes the node in this order; each step that belongs to the pod has its undo, run in
+ * reverse when a later one fails:
+ *   1. the bridge, made if missing (per node: stays, see below);
+ *   2. the veth pair, in one message batch: the host end named after the hash of (network,
+ *      container, interface), marked with its owner, a port of the bridge; the pod's end inside the
+ *      namespace, down. From here on a DEL that knows nothing but those three names finds it;
+ *   3. the port's VLANs;
+ *   4. IPAM's ADD (after the link, since some IPAM programs talk through it);
+ *   5. the gateway (gateway.c; per node: stays);
+ *   6. nftables: spoof check, then masquerade, before the pod can send its first packet;
+ *   7. addresses, link up and routes in the pod, in one batch;
+ *   8. announcements, so that neighbours forget whoever had the address before.
+ * A pod interface that exists already is somebody's: it is looked for before anything is made. A
+ * host veth of our own name without its pod end is what a killed ADD left: it goes first.
+ *
+ * DEL goes the other way: nft elements, link, address. Each step's key stays readable until it is
+ * done, and while the link cannot be deleted its address stays reserved. It needs neither the
+ * namespace nor prevResult. A pod that the Go plugin attached has a veth of a random name: it is
+ * found through the namespace, and taken only when its host end is a port of our bridge, or one
+ * that prevResult lists, and bears nobody's alias.
+ *
+ * Killed at any instant, ADD leaves some prefix of steps 1 to 7, and DEL removes each of them. The
+ * bridge, its addresses, VLAN gateways and forwarding switches are the node's: they serve the
+ * network's other pods, so neither undo, DEL nor GC removes them (a check for "last pod" would race
+ * with the ADD that is just arriving, and that pod would silently lose its bridge).
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/text.h"
+#include "base/undo.h"
+#include "cni/codec.h"
+#include "cni/delegate.h"
+#include "gateway.h"
+#include "netlink/route.h"
+#include "nft/masq.h"
+#include "vlans.h"
+
+/* One ADD under way: what the steps share. */
+struct attaching {
+	const struct cni_args *args;
+	const struct bridge_conf *conf;
+	struct owner owner;
+	struct nl host;
+	struct pod pod;
+	uint32_t mtu;
+	struct link bridge, veth, target;
+	struct mac pod_mac;
+	struct undo undo;
+};
+
+static int random_mac(struct mac *ret, struct cni_error *err)
+{
+	uint64_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return cni_fail_sys(err, errno, "read random bytes for a MAC address");
+	*ret = mac_from_hash(random);
+	return 0;
+}
+
+static int choose_mtu(struct attaching *a, struct cni_error *err)
+{
+	a->mtu = a->conf->mtu;
+	if (!a->conf->mtu_auto)
+		return 0;
+	if (route_default_mtu(&a->host, &a->mtu, err) < 0)
+		return err->sys == ENOENT
+			   ? cni_fail(err, CNI_INVALID_CONFIG,
+				      "mtu: \"auto\" needs a default route, and this node has "
+				      "none; give a number")
+			   : -1;
+	return 0;
+}
+
+static int make_bridge(struct attaching *a, struct cni_error *err)
+{
+	struct bridge_spec spec = { .name = a->conf->bridge,
+				    .mtu = a->mtu,
+				    .vlan_filtering = a->conf->vlan != 0 || a->conf->has_trunk };
+	char path[96];
+
+	if (random_mac(&spec.mac, err) < 0)
+		return -1;
+	if (link_add_bridge(&a->host, &spec, err) < 0 && err->sys != EEXIST)
+		return -1;
+	/* A bridge of pods must not configure itself from what a pod advertises. Best effort: no
+	 * IPv6, no switch. */
+	(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", spec.name);
+	if (fs_sysctl(AT_FDCWD, path, "0", err) < 0)
+		cni_clear(err);
+	return link_get(&a->host, spec.name, &a->bridge, err);
+}
+
+static int ensure_bridge(struct attaching *a, struct cni_error *err)
+{
+	const char *name = a->conf->bridge;
+	unsigned flags = IFF_UP | (a->conf->promisc ? (unsigned)IFF_PROMISC : 0);
+
+	if (link_get(&a->host, name, &a->bridge, err) < 0 &&
+	    (err->sys != ENODEV || make_bridge(a, err) < 0))
+		return cni_wrap(err, "bridge %s", name);
+	if (strcmp(a->bridge.kind, "bridge") != 0)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "failed to create bridge \"%s\": \"%s\" already exists but is not a "
+		    "bridge (it is %s%s); rename it or choose another name",
+		    name, name, a->bridge.kind[0] != '\0' ? "a " : "a physical ",
+		    a->bridge.kind[0] != '\0' ? a->bridge.kind : "interface");
+	if ((a->bridge.flags & flags) == flags)
+		return 0;
+	return link_set_flags(&a->host, a->bridge.index, flags, flags, name, err);
+}
+
+/* Somebody's interface of that name in the pod is an error; our own leftover on the host goes. */
+static int clear_leftovers(struct attaching *a, const char *host_name, struct cni_error *err)
+{
+	char alias[IFALIAS_TEXT];
+	struct link there;
+
+	if (link_get(&a->pod.nl, a->args->ifname, &there, err) == 0)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "interface %s already exists in %s: it is left as it is; use another "
+		    "name, or DEL it first",
+		    a->args->ifname, a->args->netns);
+	if (err->sys != ENODEV)
+		return -1;
+	if (link_get(&a->host, host_name, &there, err) < 0)
+		return err->sys == ENODEV ? 0 : -1;
+	ifname_alias(&a->owner, alias);
+	if (strcmp(there.alias, alias) != 0)
+		return cni_fail(err, CNI_CONFLICT,
+				"the host has an interface %s already, which is not this pod's "
+				"(alias \"%s\"): remove or rename it",
+				host_name, there.alias);
+	return link_delete_index(&a->host, there.index, host_name, err);
+}
+
+static void undo_veth(void *ctx, const void *arg)
+{
+	struct cni_error ignored;
+
+	(void)link_delete(ctx, arg, &ignored);
+}
+
+static int make_veth(struct attaching *a, struct cni_error *err)
+{
+	char name[IFNAME_MAX], alias[IFALIAS_TEXT];
+	struct veth_spec spec = { .host_name = name,
+				  .alias = alias,
+				  .master = a->bridge.index,
+				  .master_name = a->bridge.name,
+				  .hairpin = a->conf->hairpin,
+				  .isolated = a->conf->isolated,
+				  .mtu = a->mtu,
+				  .pod_name = a->args->ifname,
+				  .netns_fd = a->args->netns_fd };
+
+	ifname_host_veth(&a->owner, name);
+	ifname_alias(&a->owner, alias);
+	if (clear_leftovers(a, name, err) < 0 || random_mac(&spec.host_mac, err) < 0 ||
+	    random_mac(&spec.pod_mac, err) < 0)
+		return -1;
+	if (a->conf->has_mac)
+		spec.pod_mac = a->conf->mac;
+	if (link_add_veth(&a->host, &spec, &a->veth, err) < 0)
+		return -1;
+	a->pod_mac = spec.pod_mac;
+	undo_push(&a->undo, undo_veth, &a->host, a->veth.name);
+	return 0;
+}
+
+static int set_vlans(struct attaching *a, struct cni_error *err)
+{
+	scoped_free struct port_vlan *vlans = NULL;
+	size_t n;
+
+	if (!bridge_conf_uses_vlans(a->conf))
+		return 0;
+	if (!a->bridge.vlan_filtering)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "bridge %s exists without VLAN filtering, which vlan and vlanTrunk "
+		    "need: switch it on (ip link set %s type bridge vlan_filtering 1) or "
+		    "use another bridge",
+		    a->bridge.name, a->bridge.name);
+	if (vlans_of_pod(a->conf, &vlans, &n, err) < 0)
+		return -1;
+	return vlans_apply(&a->host, a->conf, a->veth.index, a->veth.name, vlans, n, err);
+}
+
+static int add_interfaces(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	char bridge_mac[MAC_TEXT], host_mac[MAC_TEXT], pod_mac[MAC_TEXT];
+
+	mac_print(&a->bridge.mac, bridge_mac);
+	mac_print(&a->veth.mac, host_mac);
+	mac_print(&a->pod_mac, pod_mac);
+	if (cni_result_add_interface(result, a->bridge.name, bridge_mac, 0, NULL, err) < 0 ||
+	    cni_result_add_interface(result, a->veth.name, host_mac, 0, NULL, err) < 0)
+		return -1;
+	return cni_result_add_interface(result, a->args->ifname, pod_mac, a->veth.mtu,
+					a->args->netns, err);
+}
+
+static void undo_ipam(void *ctx, const void *arg)
+{
+	struct cni_error ignored;
+
+	(void)ctx;
+	(void)cni_ipam(arg, CNI_DEL, &ignored);
+}
+
+/* An IPv6 address on a kernel without IPv6 is a matter of the configuration: say so before anything
+ * is set. */
+static int check_families(const struct cni_result *result, struct cni_error *err)
+{
+	char text[IPNET_TEXT];
+
+	for (size_t i = 0; i < result->n_ips; i++) {
+		if (ip_is4(&result->ips[i].address.addr) || access("/proc/sys/net/ipv6", F_OK) == 0)
+			continue;
+		ipnet_print(&result->ips[i].address, text);
+		return cni_fail(
+		    err, CNI_INVALID_CONFIG,
+		    "IPAM gave the IPv6 address %s, but IPv6 is off in this kernel "
+		    "(ipv6.disable=1?): take the IPv6 range out of the configuration, or "
+		    "switch IPv6 on",
+		    text);
+	}
+	return 0;
+}
+
+static int add_addresses(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	if (a->args->ipam_type == NULL)
+		return 0;
+	if (cni_ipam_add(a->args, BRIDGE_RESULT_POD, result, err) < 0)
+		return -1;
+	undo_push(&a->undo, undo_ipam, NULL, a->args);
+	if (check_families(result, err) < 0 || gateway_complete(a->conf, result, err) < 0)
+		return -1;
+	if (!a->conf->is_gateway)
+		return 0;
+	return gateway_install(&a->host, a->conf, &a->bridge, result, &a->target, err);
+}
+
+static void undo_nft(void *ctx, const void *arg)
+{
+	struct cni_error ignored;
+
+	(void)nft_detach(*(const enum nft_user *)arg, ctx, NULL, NULL, &ignored);
+}
+
+struct nft_item bridge_spoof_item(const char *veth, const struct mac *mac)
+{
+	struct nft_item item = { .kind = NFT_ITEM_SPOOF, .mac = *mac };
+
+	memcpy(item.veth, veth, strnlen(veth, IFNAME_MAX - 1));
+	return item;
+}
+
+static int add_nft(struct attaching *a, const struct cni_result *result, struct cni_error *err)
+{
+	static const enum nft_user spoof = NFT_SPOOF, masq = NFT_MASQ;
+	const struct nft_item item = bridge_spoof_item(a->veth.name, &a->pod_mac);
+	const char *link = a->veth.name;
+
+	if (a->conf->spoofcheck) {
+		if (nft_attach(NFT_SPOOF, &a->owner, &link, 1, &item, 1, err) < 0)
+			return cni_wrap(err, "macspoofchk");
+		undo_push(&a->undo, undo_nft, &a->owner, &spoof);
+	}
+	if (a->conf->ip_masq && result->n_ips > 0) {
+		if (nft_masq_attach(&a->owner, link, result->ips, result->n_ips, err) < 0)
+			return cni_wrap(err, "ipMasq");
+		undo_push(&a->undo, undo_nft, &a->owner, &masq);
+	}
+	return 0;
+}
+
+struct pod_config bridge_pod_config(const struct bridge_conf *conf, const struct cni_result *result,
+				    const char *ifname, int index, int interface)
+{
+	return (struct pod_config){ .index = index,
+				    .ifname = ifname,
+				    .ips = result->ips,
+				    .n_ips = result->n_ips,
+				    .interface = interface,
+				    .routes = result->routes,
+				    .n_routes = result->n_routes,
+				    .dad = conf->enable_dad ? POD_DAD_ON : POD_DAD_OFF,
+				    .arp_notify = true };
+}
+
+static int configure_pod(struct attaching *a, const struct cni_result *result,
+			 struct cni_error *err)
+{
+	const struct pod_config pod =
+	    bridge_pod_config(a->conf, result, a->args->ifname, a->veth.peer, BRIDGE_RESULT_POD);
+
+	if (a->conf->pod_down)
+		return 0;
+	if (pod_apply(&a->pod, &pod, err) < 0)
+		return -1;
+	if (result->n_ips > 0)
+		pod_announce(&a->pod, &pod, &a->pod_mac, &a->host, a->veth.index);
+	return 0;
+}
+
+static int finish_result(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	char mac[MAC_TEXT];
+
+	if (a->conf->is_gateway && a->conf->vlan != 0 && result->n_ips > 0) {
+		mac_print(&a->target.mac, mac);
+		if (cni_result_add_interface(result, a->target.name, mac, 0, NULL, err) < 0)
+			return -1;
+	}
+	return a->conf->dns.present ? cni_dns_copy(&result->dns, &a->conf->dns, err) : 0;
+}
+
+static int attach_steps(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	if (nl_open(&a->host, err) < 0 || pod_open(a->args->netns_fd, &a->pod, err) < 0 ||
+	    choose_mtu(a, err) < 0 || ensure_bridge(a, err) < 0 || make_veth(a, err) < 0 ||
+	    set_vlans(a, err) < 0 || add_interfaces(a, result, err) < 0 ||
+	    add_addresses(a, result, err) < 0 || add_nft(a, result, err) < 0 ||
+	    configure_pod(a, result, err) < 0)
+		return -1;
+	return finish_result(a, result, err);
+}
+
+int bridge_attach(const struct cni_args *args, const struct bridge_conf *conf,
+		  struct cni_result *result, struct cni_error *err)
+{
+	struct attaching a = { .args = args,
+			       .conf = conf,
+			       .owner = cni_owner(args),
+			       .pod = { .packet_fd = -1, .sysctl_fd = -1 } };
+	int r;
+
+	/* 0.1.0 and 0.2.0 cannot say "no address": refuse before the first change (CNV-06). */
+	if (args->ipam_type == NULL && cni_result_check_version(result, args->version, err) < 0)
+		return -1;
+	r = attach_steps(&a, result, err);
+	if (r == 0)
+		undo_commit(&a.undo);
+	undo_run(&a.undo);
+	pod_close(&a.pod);
+	nl_close(&a.host);
+	return r;
+}
