@@ -26,8 +26,10 @@ struct nl_req {
 	size_t n; /* messages */
 	struct {
 		size_t offset;
+		int tolerate; /* an errno that is no failure of this message, or 0 */
 		char what[128];
 	} msgs[NL_REQ_MSGS];
+	size_t failed; /* set by nl_call() when it fails: the first failed message; n: unknown */
 	size_t nest[NL_REQ_NEST];
 	size_t depth;
 	bool broken;
@@ -51,6 +53,9 @@ void nl_msg(struct nl_req *req, uint16_t type, uint16_t flags, const void *hdr, 
 /* What the current message does, for errors and traces: "create veth vethabc". */
 void nl_what(struct nl_req *req, const char *fmt, ...)
     __attribute__((__format__(__printf__, 2, 3)));
+
+/* The kernel may answer the current message with this errno: that is then no failure. */
+void nl_tolerate(struct nl_req *req, int sys);
 
 void nl_put(struct nl_req *req, uint16_t type, const void *data, size_t len);
 void nl_put_u8(struct nl_req *req, uint16_t type, uint8_t v);

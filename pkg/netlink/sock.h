@@ -20,8 +20,8 @@ struct nl {
 	struct mnl_socket *sk; /* NULL: not open */
 	uint32_t portid;
 	uint32_t seq;
-	int *fail_after; /* tests: fail the call when this counter, decremented per call, gets below
-			    0; NULL: off */
+	int *fail_after; /* tests: the call that finds this counter at 0 fails unsent (once: what
+			    is undone afterwards works); decremented per call; NULL: off */
 };
 
 #define NL_TIMEOUT_SECONDS 10
@@ -38,6 +38,10 @@ void nl_close(struct nl *nl);			   /* closed or never opened: nothing happens */
  * words.
  */
 int nl_call(struct nl *nl, struct nl_req *req, struct cni_error *err);
+
+/* A change by other means than this socket (a kernel switch) is about to be made: 0, or -1 when
+ * `fail_after` says that it is this one's turn to fail. */
+int nl_fault(struct nl *nl, const char *what, struct cni_error *err);
 
 /* Send one dump request; every answer goes to `each` (which returns 0, or -1 with err to stop).
  * EINTR (NLM_F_DUMP_INTR) restarts up to 5 times after calling `restart` (may be NULL). */
