@@ -12,6 +12,7 @@ int cni_vfail(struct cni_error *err, int code, int sys, const char *fmt, va_list
 
 	err->code = code;
 	err->sys = sys;
+	err->passed = false;
 	err->details[0] = '\0';
 	text_init(&t, err->msg, sizeof(err->msg));
 	text_vadd(&t, fmt, ap);
@@ -83,6 +84,7 @@ void cni_clear(struct cni_error *err)
 {
 	err->code = CNI_OK;
 	err->sys = 0;
+	err->passed = false;
 	err->msg[0] = '\0';
 	err->details[0] = '\0';
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /*
  * The one error type. It has a fixed size and lives on the caller's stack, so raising an error
@@ -36,6 +37,7 @@ enum cni_code {
 struct cni_error {
 	int code;	    /* enum cni_code, or a delegate's own code passed through */
 	int sys;	    /* errno behind it, or 0 */
+	bool passed;	    /* a delegate's own error: printed as it came (ERR-08) */
 	char msg[512];	    /* one line, stands alone: what was being done, to what, what to do */
 	char details[2048]; /* what the layer below said, in its words */
 };

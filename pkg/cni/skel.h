@@ -48,10 +48,13 @@ struct cni_args {
 	struct cni_result prev; /* prevResult; on DEL an undecodable one counts as none (DEL-15) */
 	const struct cni_attachment *valid; /* GC */
 	size_t n_valid;
+	const struct cni_gc_index *valid_index; /* behind cni_attachment_valid(); NULL: it scans */
+	char *const *env;			/* cni_run()'s, for delegates */
 	int netns_fd; /* ADD, CHECK: CNI_NETNS, opened and proven a network namespace that is not
-			 ours (skel_netns.c); DEL: the same or -1 when it is gone, empty, no
-			 namespace, or ours: then only host-side things are to be removed. Else -1.
-			 Skel closes it. */
+			 ours (skel_netns.c); DEL: the same or -1 when it is gone, empty or no
+			 namespace: then only host-side things are to be removed. Else -1. Skel
+			 closes it. Our own is refused before any verb runs (NS-01, code 8), but
+			 with CNI_NETNS_OVERRIDE. */
 	int own_netns_fd; /* /proc/self/ns/net where netns_fd is set, else -1 */
 };
 
@@ -72,6 +75,10 @@ struct cni_plugin {
 	enum cni_version oldest; /* oldest version supported; 0 = all */
 	bool chained;		 /* ADD and CHECK need prevResult: CNI_INVALID_CONFIG without */
 	bool netns_optional; /* do not open or require CNI_NETNS to be a namespace (IPAM plugins) */
+	/* Parse the configuration and change nothing; may be NULL. Called only when ADD or CHECK is
+	 * about to fail for its netns, so that a wrong configuration is what the user hears first.
+	 */
+	int (*validate)(const struct cni_args *args, struct cni_error *err);
 	int (*add)(const struct cni_args *args, struct cni_result *result, struct cni_error *err);
 	int (*del)(const struct cni_args *args, struct cni_error *err);
 	int (*check)(const struct cni_args *args, struct cni_error *err);

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/journal.h"
+#include "base/scoped.h"
+#include "base/text.h"
+#include "cni/call.h"
+#include "cni/jout.h"
+#include "conf/jconf.h"
+
+#define WRITE_TIMEOUT_MS 30000 /* for a caller that does not read its pipe */
+
+int64_t cni_now_usec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int cni_write(int fd, const char *text, size_t len, struct cni_error *err)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EAGAIN && poll(&p, 1, WRITE_TIMEOUT_MS) > 0)
+			continue;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cni_fail_sys_code(err, CNI_IO, errno, "write the answer to stdout");
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int cni_answer_version(struct cni_call *call, struct cni_error *err)
+{
+	char buf[256];
+	struct text t;
+
+	text_init(&t, buf, sizeof(buf));
+	text_add(&t, "{\"cniVersion\":\"%s\",\"supportedVersions\":[",
+		 cni_version_text(CNI_V_NEWEST));
+	for (int v = (int)call->plugin->oldest; v < CNI_N_VERSIONS; v++)
+		text_add(&t, "%s\"%s\"", v == (int)call->plugin->oldest ? "" : ",",
+			 cni_version_text((enum cni_version)v));
+	text_add(&t, "]}\n");
+	return cni_write(call->out_fd, buf, t.len, err);
+}
+
+void cni_print_banner(const struct cni_plugin *plugin)
+{
+	char buf[512];
+	struct text t;
+	struct cni_error err;
+
+	text_init(&t, buf, sizeof(buf));
+	text_add(&t, "CNI %s plugin v1.9.1+podwire." PODWIRE_VERSION "\n", plugin->name);
+	text_add(&t, "CNI protocol versions supported: ");
+	for (int v = (int)plugin->oldest; v < CNI_N_VERSIONS; v++)
+		text_add(&t, "%s%s", v == (int)plugin->oldest ? "" : ", ",
+			 cni_version_text((enum cni_version)v));
+	text_add(&t, "\n");
+	(void)cni_write(STDERR_FILENO, buf, t.len, &err);
+}
+
+void cni_note(const struct cni_call *call, const char *fmt, ...)
+{
+	char line[1024];
+	struct cni_error err;
+	struct text t;
+	va_list ap;
+
+	text_init(&t, line, sizeof(line) - 1);
+	text_add(&t, "%s: ", call->plugin->name);
+	va_start(ap, fmt);
+	text_vadd(&t, fmt, ap);
+	va_end(ap);
+	line[t.len++] = '\n';
+	(void)cni_write(STDERR_FILENO, line, t.len, &err);
+}
+
+static void send_journal(const struct cni_call *call, const struct cni_error *err)
+{
+	const struct cni_args *args = &call->args;
+	char code[16], usec[24], message[sizeof(err->msg) + sizeof(err->details) + 2];
+
+	(void)text_format(code, sizeof(code), "%d", err->code);
+	(void)text_format(usec, sizeof(usec), "%lld",
+			  (long long)(cni_now_usec() - call->start_usec));
+	(void)text_format(message, sizeof(message), "%s%s%s", err->msg,
+			  err->details[0] != '\0' ? "; " : "", err->details);
+
+	const struct journal_field fields[] = {
+		{ "CNI_PLUGIN", call->plugin->name },
+		{ "CNI_COMMAND", call->command },
+		{ "CNI_NETWORK", args->network },
+		{ "CNI_CONTAINERID", args->container },
+		{ "CNI_IFNAME", args->ifname },
+		{ "CODE", code },
+		{ "DURATION_USEC", usec },
+		{ "MESSAGE", message },
+	};
+
+	journal_send(fields, ARRAY_SIZE(fields), 3);
+}
+
+/* kubectl and friends show one line. */
+static void one_line(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s < ' ')
+			*s = ' ';
+	}
+}
+
+static char *error_text(const struct cni_call *call, const struct cni_error *err)
+{
+	scoped_json json_t *root = json_object();
+	char msg[sizeof(err->msg)];
+	struct jout o = { 0 };
+
+	memcpy(msg, err->msg, sizeof(msg));
+	if (!err->passed)
+		one_line(msg);
+	jout_text(&o, root, "cniVersion",
+		  cni_version_text(call->version_known ? call->args.version : CNI_V_NEWEST));
+	(void)jout_set(&o, root, "code", json_integer(err->code));
+	(void)jout_set(&o, root, "msg", jout_string(msg));
+	jout_text(&o, root, "details", err->details);
+	return o.broken ? NULL : json_dumps(root, JSON_INDENT(4));
+}
+
+void cni_report(const struct cni_call *call, const struct cni_error *err)
+{
+	static const char no_memory[] = "{\"code\": 199, \"msg\": \"no memory for the error\"}";
+	scoped_free char *text = error_text(call, err);
+	const char *out = text != NULL ? text : no_memory;
+	struct cni_error why;
+
+	if (cni_write(call->out_fd, out, strlen(out), &why) < 0)
+		cni_note(call, "%s (and %s)", err->msg, why.msg);
+	send_journal(call, err);
+}
