@@ -4,8 +4,10 @@
  * Options of the sanitizers for every program of a developer build. A finding exits with 99: a
  * plugin's own failure is exit 1, and a test must be able to tell the two apart.
  */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the sanitizers chose the names */
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 const char *__asan_default_options(void)
 {
