@@ -167,12 +167,30 @@ static void alias_of_network(void **state)
 	}
 }
 
+static void alias_of_the_longest(void **state)
+{
+	char network[301], container[301], buf[IFALIAS_TEXT];
+	const struct owner o = { network, container, "123456789012345" };
+
+	(void)state;
+	fill(network, 300, 'n');
+	fill(container, 300, 'c');
+	ifname_alias(&o, buf);
+	assert_int_equal(strlen(buf), 255);
+	assert_non_null(strstr(buf, "cc 123456789012345 #"));
+	assert_true(ifname_alias_of_network(buf, network));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(problems),	    cmocka_unit_test(host_veth),
-		cmocka_unit_test(owners),	    cmocka_unit_test(alias),
-		cmocka_unit_test(alias_of_network), cmocka_unit_test(alias_tells_long_owners_apart),
+		cmocka_unit_test(problems),
+		cmocka_unit_test(host_veth),
+		cmocka_unit_test(owners),
+		cmocka_unit_test(alias),
+		cmocka_unit_test(alias_of_network),
+		cmocka_unit_test(alias_of_the_longest),
+		cmocka_unit_test(alias_tells_long_owners_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,8 +316,10 @@ static void long_values(void **state)
 		struct cni_error err;
 		struct ip addr;
 
+		/* A cut at every byte of a three-byte character. */
+		memcpy(text, "aa", len % 3);
 		for (size_t i = 0; i < len; i++)
-			memcpy(text + 2 * i, "\xc3\xbc", 3);
+			memcpy(text + len % 3 + 3 * i, "\xe2\x82\xac", 4);
 		value = json_string(text);
 		assert_int_equal(jconf_ip(value, &ipam, &addr, &err), -1);
 		shown = json_string(err.msg); /* refuses anything but UTF-8 */
