@@ -25,7 +25,8 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct cni_error *er
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || ifa == NULL || (int)ifa->ifa_index != f->index)
 		return 0;
-	/* Without IPv6 in the kernel, a question for its addresses is answered with all there are. */
+	/* Without IPv6 in the kernel, a question for its addresses is answered with all there are.
+	 */
 	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
 	    (f->family != AF_UNSPEC && f->family != ifa->ifa_family))
 		return 0;

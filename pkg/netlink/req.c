@@ -97,7 +97,8 @@ void nl_tolerate(struct nl_req *req, int sys)
 /* A full table only makes a message less precise, so it breaks nothing. */
 static void note_origin(struct nl_req *req)
 {
-	if (req->next_from != NULL && req->n_origins < sizeof(req->origins) / sizeof(*req->origins)) {
+	if (req->next_from != NULL &&
+	    req->n_origins < sizeof(req->origins) / sizeof(*req->origins)) {
 		req->origins[req->n_origins].offset = req->len;
 		jpath_print(req->next_from, req->origins[req->n_origins].path,
 			    sizeof(req->origins[0].path));

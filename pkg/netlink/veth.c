@@ -161,8 +161,8 @@ int link_add_veth(struct nl *nl, const struct veth_spec *spec, struct link *ret_
 		r = cni_fail_sys(err, EEXIST, "the host already has an interface %s: create veth",
 				 spec->host_name);
 		cni_details(err, "%s is %s%s, alias \"%s\"", spec->host_name,
-			    there.kind[0] != '\0' ? "a " : "a physical interface",
-			    there.kind, there.alias);
+			    there.kind[0] != '\0' ? "a " : "a physical interface", there.kind,
+			    there.alias);
 		return r;
 	}
 	if (err->sys != ENODEV)
