@@ -170,6 +170,7 @@ static void kinds(void **state)
 		{ "::2", 0 },
 		{ "169.254.1.1", LINK_LOCAL },
 		{ "169.253.1.1", 0 },
+		{ "170.254.1.1", 0 },
 		{ "fe80::1", LINK_LOCAL },
 		{ "febf::1", LINK_LOCAL },
 		{ "fec0::1", 0 },
