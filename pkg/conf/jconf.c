@@ -183,7 +183,7 @@ static int fill_uint(const json_t *value, const struct jpath *at, const struct j
 		     uint32_t *member, struct cni_error *err)
 {
 	uint64_t max = f->max == 0 || f->max > UINT32_MAX ? UINT32_MAX : f->max;
-	uint64_t v;
+	uint64_t v = 0;
 
 	if (jconf_uint(value, at, f->min, max, &v, err) < 0)
 		return -1;

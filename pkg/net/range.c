@@ -157,14 +157,17 @@ bool range_set_overlaps(const struct range_set *a, const struct range_set *b)
 
 void range_iter_init(struct range_iter *it, const struct range_set *set, const struct ip *last)
 {
-	const struct ip_range *r = last != NULL ? range_set_find(set, last) : NULL;
-
 	*it = (struct range_iter){ .set = set };
-	if (set->n == 0)
-		return;
-	/* Without a last address: the end of the last range, whose successor is the very first. */
-	it->range = r != NULL ? (size_t)(r - set->r) : set->n - 1;
-	it->cur = r != NULL ? *last : set->r[it->range].end;
+	for (size_t i = 0; i < set->n; i++) {
+		/* Without a last address: the end of the last range, the very first's predecessor.
+		 */
+		it->range = i;
+		it->cur = set->r[i].end;
+		if (last != NULL && range_contains(&set->r[i], last)) {
+			it->cur = *last;
+			return;
+		}
+	}
 }
 
 bool range_iter_next(struct range_iter *it, struct ip *ret_ip, const struct ip_range **ret_range)
