@@ -68,5 +68,4 @@ void cni_print_banner(const struct cni_plugin *plugin);
 /* The error object on stdout (ERR-01) and a datagram to the journal. */
 void cni_report(const struct cni_call *call, const struct cni_error *err);
 /* One line for the runtime's log, on stderr. */
-void cni_note(const struct cni_call *call, const char *fmt, ...)
-    __attribute__((__format__(__printf__, 2, 3)));
+void cni_note(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));

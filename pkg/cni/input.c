@@ -188,7 +188,7 @@ int cni_call_prev(struct cni_call *call, struct cni_error *err)
 		return 0;
 	}
 	if (args->verb == CNI_DEL) { /* DEL-15: what is to be removed is known without it */
-		cni_note(call, "DEL goes on without prevResult: %s", err->msg);
+		cni_note("%s: DEL goes on without prevResult: %s", call->plugin->name, err->msg);
 		cni_clear(err);
 		return 0;
 	}

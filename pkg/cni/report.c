@@ -73,7 +73,7 @@ void cni_print_banner(const struct cni_plugin *plugin)
 	(void)cni_write(STDERR_FILENO, buf, t.len, &err);
 }
 
-void cni_note(const struct cni_call *call, const char *fmt, ...)
+void cni_note(const char *fmt, ...)
 {
 	char line[1024];
 	struct cni_error err;
@@ -81,7 +81,7 @@ void cni_note(const struct cni_call *call, const char *fmt, ...)
 	va_list ap;
 
 	text_init(&t, line, sizeof(line) - 1);
-	text_add(&t, "%s: ", call->plugin->name);
+	text_add(&t, "podwire: ");
 	va_start(ap, fmt);
 	text_vadd(&t, fmt, ap);
 	va_end(ap);
@@ -148,6 +148,6 @@ void cni_report(const struct cni_call *call, const struct cni_error *err)
 	struct cni_error why;
 
 	if (cni_write(call->out_fd, out, strlen(out), &why) < 0)
-		cni_note(call, "%s (and %s)", err->msg, why.msg);
+		cni_note("%s (code %d; the error object itself: %s)", err->msg, err->code, why.msg);
 	send_journal(call, err);
 }
