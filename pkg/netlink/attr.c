@@ -23,7 +23,7 @@ static const struct nlattr *after(const struct nlattr *attr, const uint8_t *end)
 	return step > (size_t)(end - at) ? NULL : checked(at + step, end);
 }
 
-static void parse(const uint8_t *at, const uint8_t *end, const struct nlattr **tb, size_t max)
+void attr_parse_bytes(const uint8_t *at, const uint8_t *end, const struct nlattr **tb, size_t max)
 {
 	memset(tb, 0, (max + 1) * sizeof(*tb));
 	for (const struct nlattr *a = checked(at, end); a != NULL; a = after(a, end)) {
@@ -36,7 +36,7 @@ void attr_parse(const struct nlmsghdr *nlh, size_t hdr_len, const struct nlattr 
 {
 	const uint8_t *msg = (const uint8_t *)nlh;
 
-	parse(msg + NLMSG_HDRLEN + NLMSG_ALIGN(hdr_len), msg + nlh->nlmsg_len, tb, max);
+	attr_parse_bytes(msg + NLMSG_HDRLEN + NLMSG_ALIGN(hdr_len), msg + nlh->nlmsg_len, tb, max);
 }
 
 void attr_parse_nest(const struct nlattr *nest, const struct nlattr **tb, size_t max)
@@ -46,7 +46,7 @@ void attr_parse_nest(const struct nlattr *nest, const struct nlattr **tb, size_t
 	if (nest == NULL)
 		memset(tb, 0, (max + 1) * sizeof(*tb));
 	else
-		parse(at + NLA_HDRLEN, at + nest->nla_len, tb, max);
+		attr_parse_bytes(at + NLA_HDRLEN, at + nest->nla_len, tb, max);
 }
 
 const struct nlattr *attr_next(const struct nlattr *nest, const struct nlattr *at)

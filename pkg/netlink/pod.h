@@ -17,12 +17,13 @@ struct pod {
 	struct nl nl;
 	int packet_fd; /* AF_PACKET, for announcements; -1: not allowed here (announcements are then
 			  left out) */
-	int sysctl_fd; /* O_DIRECTORY of the pod's /proc/sys/net: keeps meaning the pod; -1: no
-			  /proc/sys */
+	int sysctl_fd; /* O_PATH of the pod's /proc/sys/net/ipv6, which keeps meaning the pod (a
+			  descriptor of /proc/sys/net does not); -1: absent */
+	bool no_ipv6;  /* the kernel has IPv6 switched off */
 };
 
 int pod_open(int netns_fd, struct pod *ret, struct cni_error *err);
-void pod_close(struct pod *pod);
+void pod_close(struct pod *pod); /* nothing happens if pod->nl is not open */
 #define scoped_pod SCOPED(pod_close)
 
 enum pod_dad {
@@ -46,10 +47,10 @@ struct pod_config {
 
 /*
  * disable_ipv6 off on lo and the link (IPv6 addresses only), keep_addr_on_down=1, addresses, link
- * up, routes: a route without gw takes the first gateway of its family among ips, else it is
- * on-link. One sendmsg for the kernel's part. The caller owns the link, and so the undo. IPv6 off
- * in the kernel (no /proc/sys/net/ipv6) with an IPv6 address: CNI_INVALID_CONFIG naming the
- * address.
+ * up, routes: a route without gw takes the first gateway of its family among ips, else (and with
+ * scope link or host) it is on-link. One sendmsg for the kernel's part. The caller owns the link,
+ * and so the undo. IPv6 off in the kernel (no /proc/sys/net/ipv6) with an IPv6 address:
+ * CNI_INVALID_CONFIG naming the address. A duplicate found by POD_DAD_ON: CNI_CONFLICT naming it.
  */
 int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *err);
 
@@ -58,6 +59,8 @@ int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *
 void pod_announce(struct pod *pod, const struct pod_config *conf, const struct mac *mac,
 		  struct nl *host, int host_index);
 
-/* CHECK: every address is there with its length, every route is there (any default route of the
- * family does; routes that moved to another table are fine). CNI_CHECK_FAILED naming the object. */
+/* CHECK: every address is there with its length and its prefix's route, every route is there with
+ * the gw, mtu, advmss, priority, table and scope that were given (any default route of the family
+ * does, whatever its gw and link; without a given table, any table does).
+ * CNI_CHECK_FAILED naming the object. */
 int pod_check(struct pod *pod, const struct pod_config *conf, struct cni_error *err);

@@ -19,7 +19,7 @@ void route_put_add(struct nl_req *req, int index, const char *link, const struct
 /* A route as the kernel has it. */
 struct route_found {
 	struct route route;
-	int index;    /* of the outgoing link, 0: multipath or none */
+	int index;    /* of the outgoing link, 0: none; a multipath route is one entry per hop */
 	uint8_t type; /* RTN_UNICAST, RTN_LOCAL … */
 	uint8_t protocol;
 };
@@ -28,7 +28,7 @@ int route_list(struct nl *nl, int family, int index, struct route_found **ret, s
 	       struct cni_error *err);
 
 /* The link that a packet to `dst` leaves through (RTM_GETROUTE): *ret_index, and *ret_local when
- * dst is ours. */
+ * dst is ours. err->sys == ENETUNREACH without a route. */
 int route_lookup(struct nl *nl, const struct ip *dst, int *ret_index, bool *ret_local,
 		 struct cni_error *err);
 
