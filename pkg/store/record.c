@@ -107,6 +107,25 @@ int record_read(int dir, const struct ip *ip, struct record *ret, struct cni_err
 	return 0;
 }
 
+bool record_exists(int dir, const struct ip *ip)
+{
+	char name[IP_TEXT];
+	struct stat st;
+
+	ip_print(ip, name);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+bool record_is_empty(int dir, const struct ip *ip)
+{
+	char name[IP_TEXT];
+	struct stat st;
+
+	ip_print(ip, name);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size == 0;
+}
+
 bool record_is(const struct record *r, const struct owner *o)
 {
 	if (r->kind == RECORD_FULL)

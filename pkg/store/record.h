@@ -43,5 +43,9 @@ void record_parse(struct record *r, size_t len);
  * system refuses (CNI_IO). */
 int record_read(int dir, const struct ip *ip, struct record *ret, struct cni_error *err);
 
+/* One system call, for looking at many: is there anything of that name; is it an empty file? */
+bool record_exists(int dir, const struct ip *ip);
+bool record_is_empty(int dir, const struct ip *ip);
+
 /* Does the record name this container, and (FULL) this interface? */
 bool record_is(const struct record *r, const struct owner *o);

@@ -341,20 +341,16 @@ static void last_name(size_t set, char buf[LAST_NAME])
 	(void)text_format(buf, LAST_NAME, "last_reserved_ip.%zu", set);
 }
 
-int store_last(const struct store *s, size_t set, struct ip *ret, bool *ret_known,
-	       struct cni_error *err)
+bool store_last(int dir, size_t set, struct ip *ret)
 {
 	char name[LAST_NAME], text[IP_TEXT + 2];
+	struct cni_error ignored;
 
 	last_name(set, name);
-	*ret_known = false;
-	if (fs_read_at(s->dir, name, text, sizeof(text), NULL, err) < 0) {
-		cni_clear(err); /* a lost hint is no reason not to allocate */
-		return 0;
-	}
+	if (fs_read_at(dir, name, text, sizeof(text), NULL, &ignored) < 0)
+		return false;
 	text[strcspn(text, " \t\r\n")] = '\0';
-	*ret_known = ip_parse(text, ret);
-	return 0;
+	return ip_parse(text, ret);
 }
 
 int store_set_last(struct store *s, size_t set, const struct ip *ip, struct cni_error *err)

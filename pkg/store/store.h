@@ -82,7 +82,7 @@ int store_release(struct store *s, const struct owner *o, struct cni_error *err)
 typedef bool (*store_keep_fn)(void *ctx, const char *container, const char *ifname);
 int store_gc(struct store *s, store_keep_fn keep, void *ctx, struct cni_error *err);
 
-/* Where round robin stands: last_reserved_ip.<set>. Absent or damaged: *ret_known is false. */
-int store_last(const struct store *s, size_t set, struct ip *ret, bool *ret_known,
-	       struct cni_error *err);
+/* Where round robin stands: last_reserved_ip.<set> in the folder `dir`. False: absent or damaged;
+ * a lost hint is no reason not to allocate. */
+bool store_last(int dir, size_t set, struct ip *ret);
 int store_set_last(struct store *s, size_t set, const struct ip *ip, struct cni_error *err);
