@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Podman and containerd, started inside a test's world, and the image that both run."""
 
 import hashlib
@@ -7,68 +8,97 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
 from pathlib import Path
 
-from lib import plain, wait_for
+from node import CGROUP, Net, plain, wait_for, world
 
-LINKS = ("sh", "httpd", "ip", "sleep", "cat", "echo", "ping", "nc", "ls", "true")
-CLIENT = b"#!/bin/sh\nprintf 'Content-type: text/plain\\r\\n\\r\\n%s' \"$REMOTE_ADDR\"\n"
+SCRATCH = Path("/run/world")
+LINKS = ("sh", "httpd", "nc", "ping", "printf", "sleep")
 FOLDERS = ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "www", "www/cgi-bin")
+CLIENT = b"#!/bin/sh\nprintf 'Content-type: text/plain\\r\\n\\r\\n%s' \"$REMOTE_ADDR\"\n"
 WEB = ("httpd", "-f", "-p", "80", "-h", "/www")
 
 
-def add_file(tar, name, content, mode=0o755):
+def add(tar, name, content=b"", kind=tarfile.REGTYPE, target=""):
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), mode
+    entry.size, entry.mode, entry.type, entry.linkname = len(content), 0o755, kind, target
     tar.addfile(entry, io.BytesIO(content))
 
 
-def root_file_system(path):
-    """A tar of busybox, its links and one page that prints the client's address."""
+def root_file_system():
+    """A tar of a static busybox, its links, and one page that names the client."""
+    path = SCRATCH / "root.tar"
     with tarfile.open(path, "w") as tar:
         for name in FOLDERS:
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(entry)
-        add_file(tar, "bin/busybox", Path("/usr/bin/busybox" if os.path.exists("/usr/bin/busybox")
-                                          else "/bin/busybox").read_bytes())
+            add(tar, name, kind=tarfile.DIRTYPE)
+        add(tar, "bin/busybox", Path(shutil.which("busybox")).read_bytes())
         for name in LINKS:
-            entry = tarfile.TarInfo(f"bin/{name}")
-            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(entry)
-        add_file(tar, "www/cgi-bin/client", CLIENT)
-    return path
+            add(tar, f"bin/{name}", kind=tarfile.SYMTYPE, target="busybox")
+        add(tar, "www/cgi-bin/client", CLIENT)
+    return str(path)
 
 
-def docker_archive(path):
-    """The same file system as `docker save` would write it, for `ctr images import`."""
-    layer = Path(root_file_system("/run/e2e/layer.tar")).read_bytes()
-    config = {"architecture": os.uname().machine.replace("x86_64", "amd64").replace("aarch64", "arm64"),
-              "os": "linux", "config": {"Env": ["PATH=/bin"]},
+def docker_archive(name):
+    """The same file system in the form that `ctr images import` takes."""
+    layer, path = Path(root_file_system()).read_bytes(), SCRATCH / "image.tar"
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    config = {"architecture": machine, "os": "linux", "config": {"Env": ["PATH=/bin"]},
               "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
-    manifest = [{"Config": "config.json", "RepoTags": ["podwire.test/busybox:1"], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(path, "w") as tar:
-        add_file(tar, "layer.tar", layer)
-        add_file(tar, "config.json", json.dumps(config).encode())
-        add_file(tar, "manifest.json", json.dumps(manifest).encode())
-    return path
+        add(tar, "layer.tar", layer)
+        add(tar, "config.json", json.dumps(config).encode())
+        add(tar, "manifest.json", json.dumps(manifest).encode())
+    return str(path)
+
+
+def show_control_groups():
+    """tests/lib mounts a fresh /sys; the machine's, with its control groups, is still below it."""
+    if not os.listdir("/sys/fs/cgroup"):
+        world._sys(world._libc.umount2(b"/sys", 2), "umount /sys")
+
+
+def network_files(networks, first):
+    folder = Path("/etc/cni/net.d")
+    folder.mkdir(exist_ok=True)
+    for number, network in enumerate(networks, first):
+        (folder / f"{number}-network.conflist").write_text(json.dumps(network))
+
+
+def run(argv, env=None, limit=30):
+    """A command whose daemons may keep its output open: so that goes to files, not pipes."""
+    with open(SCRATCH / "out", "w+") as out, open(SCRATCH / "err", "w+") as err:
+        done = subprocess.run(argv, env={**os.environ, **(env or {})}, timeout=limit, stdout=out,
+                              stderr=err, stdin=subprocess.DEVNULL, check=False)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(argv, done.returncode, out.read().strip(), err.read().strip())
+
+
+def must(done):
+    assert done.returncode == 0, f"{' '.join(done.args)}: {done.returncode} {done.stdout} {done.stderr}"
+    return done.stdout
+
+
+class Container(Net):
+    """A running container: its namespace to send packets from, its ID, what its engine says of it."""
+
+    def __init__(self, w, ident, pid, networks=None):
+        super().__init__(w, ident[:12], f"/proc/{pid}/ns/net")
+        self.id, self.networks = ident, networks or {}
+
+    def address(self, family=4):
+        return self.ips("eth0", family)[0].split("/")[0]
 
 
 class Podman:
-    """podman with its CNI backend, the given folders of plugins and network files."""
+    """podman with its CNI backend, the given folders of plugins, and the given networks."""
 
-    def __init__(self, world, folders, networks):
-        self.world = world
-        base = Path("/run/e2e/podman")
+    def __init__(self, w, folders, *networks):
+        self.w, base = w, SCRATCH / "podman"
+        show_control_groups()
+        network_files(networks, 87)
         base.mkdir()
-        os.makedirs("/etc/cni/net.d", exist_ok=True)
-        for number, network in enumerate(networks):
-            target = f"/etc/cni/net.d/{87 + number}-network.conflist"
-            if isinstance(network, dict):
-                Path(target).write_text(json.dumps(network))
-            else:
-                shutil.copy(network, target)
         (base / "storage.conf").write_text(
             '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\n'
             'graphroot = "/var/lib/containers/storage"\n')
@@ -79,93 +109,84 @@ class Podman:
             f'[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = {json.dumps(folders)}\n'
             'network_config_dir = "/etc/cni/net.d"\n')
         self.env = {"CONTAINERS_CONF": str(base / "containers.conf"),
-                    "CONTAINERS_STORAGE_CONF": str(base / "storage.conf"),
-                    "CONTAINERS_REGISTRIES_CONF": "/dev/null"}
-        self("import", root_file_system("/run/e2e/root.tar"), "localhost/busybox:1")
-
-    def try_to(self, *words):
-        return self.world.run(["podman", *words], self.env)
+                    "CONTAINERS_STORAGE_CONF": str(base / "storage.conf")}
+        self("import", root_file_system(), "localhost/busybox:1")
 
     def __call__(self, *words):
-        done = self.try_to(*words)
-        assert done.returncode == 0, f"podman {' '.join(words)}: {done.returncode} {done.stdout} {done.stderr}"
-        return done.stdout.strip()
+        return must(self.attempt(*words))
 
-    def run(self, name, *options, command=WEB):
-        """Start a container; its namespace stands in the path of what is given back."""
-        self("run", "-d", "--name", name, "--cgroup-parent", f"/{self.world.cgroup}", "--stop-signal", "KILL",
-             *options, "localhost/busybox:1", *command)
+    def attempt(self, *words):
+        return run(["podman", *words], self.env)
+
+    def start(self, name, *options):
+        """How a container with the web server is started, to call or to attempt."""
+        return ("run", "-d", "--name", name, "--cgroup-parent", f"/{CGROUP}", "--stop-signal", "KILL",
+                *options, "localhost/busybox:1", *WEB)
+
+    def run(self, name, *options):
+        self(*self.start(name, *options))
         return self.inspect(name)
 
     def inspect(self, name):
         found = json.loads(self("inspect", name))[0]
-        state = Container(found["Id"], found["State"]["Pid"])
-        state.networks = found["NetworkSettings"]["Networks"]
-        return state
+        return Container(self.w, found["Id"], found["State"]["Pid"], found["NetworkSettings"]["Networks"])
 
-    def exec(self, name, *command):
-        return self("exec", name, *command)
+    def remove(self, *names):
+        self("rm", "-f", "-i", "-t", "0", *names)
 
-    def get(self, name, address, port):
+    def page(self, name, address, port):
         """The page as a process in the container sees it. By nc: a static busybox wget needs NSS."""
         request = f"printf 'GET /cgi-bin/client HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {address} {port}"
-        return plain(self.exec(name, "sh", "-c", request).splitlines()[-1])
-
-
-class Container:
-    def __init__(self, ident, pid):
-        self.id, self.pid, self.path, self.networks = ident, pid, f"/proc/{pid}/ns/net", {}
+        return plain(self("exec", name, "sh", "-c", request).splitlines()[-1])
 
 
 class Containerd:
-    """containerd as it is, on folders that are private to the test; it ends with the world."""
+    """containerd as it is; our programs lie over both folders in which its builds look for plugins."""
 
-    def __init__(self, world, programs, networks):
-        self.world, self.socket = world, "/run/containerd/containerd.sock"
-        os.makedirs("/etc/cni/net.d", exist_ok=True)
-        os.makedirs("/run/containerd")
-        for number, network in enumerate(networks):
-            Path(f"/etc/cni/net.d/{10 + number}-network.conflist").write_text(json.dumps(network))
-        os.makedirs("/opt/cni/bin", exist_ok=True)
+    IMAGE = "podwire.test/busybox:1"
+
+    def __init__(self, w, *networks):
+        self.w, self.log = w, SCRATCH / "containerd.log"
+        show_control_groups()
+        network_files(networks, 10)
+        world._mount("tmpfs", "/opt", "tmpfs")
+        os.makedirs("/opt/cni/bin")
         for folder in ("/opt/cni/bin", "/usr/lib/cni"):
-            world.sh(f"mount --bind {programs} {folder}")
-        self.log = open("/run/e2e/containerd.log", "w")
-        self.daemon = subprocess.Popen(["containerd"], stdout=self.log, stderr=self.log)
-        wait_for("containerd", self.answers, 20)
-        self("images", "import", docker_archive("/run/e2e/image.tar"), limit=30)
+            if os.path.isdir(folder):
+                world._mount(w.bin, folder, None, world.MS_BIND)
+        self.daemon = self.background("containerd")
+        wait_for(self.answers, "containerd to answer", 20)
+        self("images", "import", docker_archive(self.IMAGE))
+
+    def background(self, *argv):
+        with open(self.log, "a") as log:
+            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def alive(self, process):
+        assert process.poll() is None, f"{process.args[:2]} ended: {self.log.read_text()[-900:]}"
 
     def answers(self):
-        assert self.daemon.poll() is None, "containerd ended: " + Path("/run/e2e/containerd.log").read_text()[-600:]
-        return os.path.exists(self.socket) and self.world.run(["ctr", "version"]).returncode == 0
+        self.alive(self.daemon)
+        return os.path.exists("/run/containerd/containerd.sock") and run(["ctr", "version"]).returncode == 0
 
-    def __call__(self, *words, limit=20):
-        done = self.world.run(["ctr", *words], limit=limit)
-        assert done.returncode == 0, f"ctr {' '.join(words)}: {done.returncode} {done.stdout} {done.stderr}"
-        return done.stdout.strip()
+    def __call__(self, *words):
+        return must(run(["ctr", *words]))
 
-    def run(self, name, *command):
-        """ctr takes the network away only when it has waited for the task itself: so it stays."""
-        run = subprocess.Popen(["ctr", "run", "--snapshotter", "native", "--cni", "--rm", "--cgroup",
-                                f"/{self.world.cgroup}/{name}", "podwire.test/busybox:1", name, *command],
-                               stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        pid = wait_for(f"task {name}", lambda: self.pid(run, name), 20)
-        container = Container(f"default-{name}", pid)
-        container.run = run
+    def run(self, name):
+        """`ctr run` takes the network away only when it has waited for the task itself: so it stays."""
+        process = self.background("ctr", "run", "--snapshotter", "native", "--cni", "--rm",
+                                  "--cgroup", f"/{CGROUP}/{name}", self.IMAGE, name, *WEB)
+        pid = wait_for(lambda: self.running(process, name), f"task {name}", 20)
+        container = Container(self.w, f"default-{name}", pid)
+        container.process = process
         return container
 
-    def pid(self, run, name):
-        """The task's process, once its network is there (ctr attaches between create and start)."""
-        self.still(run)
-        words = [line.split() for line in self("tasks", "ls").splitlines()]
-        return next((int(line[1]) for line in words if line[0] == name and line[2] == "RUNNING"), None)
-
-    def still(self, run):
-        text = Path("/run/e2e/containerd.log").read_text()[-600:]
-        assert run.poll() is None, f"ctr run ended with {run.returncode}: {text}"
+    def running(self, process, name):
+        """The task's process once it runs; ctr attaches it before."""
+        self.alive(process)
+        tasks = [line.split() for line in self("tasks", "ls").splitlines()]
+        return next((int(pid) for task, pid, state in tasks if task == name and state == "RUNNING"), None)
 
     def stop(self, container, name):
         self("tasks", "kill", "-s", "9", name)
-        deadline = time.monotonic() + 20
-        while container.run.poll() is None:
-            assert time.monotonic() < deadline, "ctr run does not end"
-            time.sleep(0.05)
+        container.process.wait(20)

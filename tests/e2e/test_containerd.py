@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's containerd with `ctr run --cni`, our folder where it looks for plugins.
 
-ctr attaches through /proc/PID/ns/net and detaches with an empty CNI_NETNS when the task is dead, so
-the namespace is gone: DEL has only the configuration and the container ID to go by.
+ctr attaches through /proc/PID/ns/net, and detaches with an empty CNI_NETNS when the task is dead and
+its namespace gone: DEL has only the configuration and the container ID to go by.
 """
 
 import copy
-import json
 
-from callers import WEB, Containerd
-from lib import LAN4, LAN6, NODE4, NODE6, ask, equal, http, main, test
+from callers import Containerd
+from node import LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, eq, links, page, run, test
 
 NETWORK = {
     "cniVersion": "1.0.0",
@@ -25,47 +25,42 @@ NETWORK = {
 }
 
 
-def address_of(w, container, family=4):
-    links = json.loads(w.sh(f"nsenter --net={container.path} ip -j -{family} addr show dev eth0 scope global"))
-    return links[0]["addr_info"][0]["local"]
-
-
 @test
 def pods_reach_each_other_and_leave_nothing(w):
-    c = Containerd(w, w.bin, [NETWORK])
-    web, other = c.run("web", *WEB), c.run("other", *WEB)
-    own4, own6, peer4 = address_of(w, web), address_of(w, web, 6), address_of(w, other)
-    for path in (web.path, other.path):
-        assert w.pings("127.0.0.1", path), "a pod's own loopback does not answer"
-    equal(http(None, own4, 80), "10.88.0.1", "node to pod")
-    seen = http(None, own6, 80)
-    w.promise(seen == "2001:4860:4860::1", f"the bridge's IPv6 address is not ready when ADD is done: {seen}")
-    equal(http(other.path, own4, 80), peer4, "pod to pod")
-    equal(http(w.lan.path, own4, 80), LAN4, "neighbour to pod")
-    equal(ask(web.path, LAN4, 7000), NODE4, "pod's address at the neighbour")
-    equal(ask(web.path, LAN6, 7000), NODE6, "pod's IPv6 address at the neighbour")
+    c = Containerd(w, NETWORK)
+    web, other = c.run("web"), c.run("other")
+    for pod in (web, other):
+        assert pod.pings("127.0.0.1"), "a pod's own loopback does not answer"
+    eq(page(w, web.address(), 80), "10.88.0.1", "node to pod")
+    w.at_once(lambda: page(w, web.address(6), 80) == "2001:4860:4860::1", "node to pod over IPv6")
+    eq(page(other, web.address(), 80), other.address(), "pod to pod")
+    eq(page(other, web.address(6), 80), other.address(6), "pod to pod over IPv6")
+    eq(page(w.lan, web.address(), 80), LAN4, "neighbour to pod")
+    eq(client(web, LAN4, LAN_PORT), NODE4, "pod's address at the neighbour")
+    eq(client(web, LAN6, LAN_PORT), NODE6, "pod's IPv6 address at the neighbour")
+    peer = other.address()
     c.stop(web, "web")
-    equal(http(None, peer4, 80), "10.88.0.1", "the other pod after the first is gone")
+    eq(page(w, peer, 80), "10.88.0.1", "the other pod after the first is gone")
     c.stop(other, "other")
     w.promise_nothing_left((web.id, other.id))
-    equal([link for link in w.links() if link.startswith("veth")], [], "host ends of pods")
+    eq([name for name in links(w) if name.startswith("veth")], [], "host ends of pods")
     w.promise_others_unchanged()
 
 
 @test
 def an_address_is_free_again(w):
-    """A network of one free address: each container can only start when the one before is all gone."""
-    small = copy.deepcopy(NETWORK)
-    small["plugins"][1]["ipam"] = {"type": "host-local", "ranges": [[
+    """A network of one free address: a container can only start when the one before is all gone."""
+    network = copy.deepcopy(NETWORK)
+    network["plugins"][1]["ipam"] = {"type": "host-local", "ranges": [[
         {"subnet": "10.77.0.0/24", "rangeStart": "10.77.0.5", "rangeEnd": "10.77.0.5"}]]}
-    c = Containerd(w, w.bin, [small])
-    for turn in ("one", "two", "three"):
-        web = c.run(turn, *WEB)
-        equal(address_of(w, web), "10.77.0.5", f"address of {turn}")
-        equal(http(None, "10.77.0.5", 80), "10.77.0.1", f"node to {turn}")
-        c.stop(web, turn)
-    w.promise_nothing_left()
+    c = Containerd(w, network)
+    for name in ("one", "two", "three"):
+        pod = c.run(name)
+        eq(pod.address(), "10.77.0.5", f"address of {name}")
+        eq(page(w, "10.77.0.5", 80), "10.77.0.1", f"node to {name}")
+        c.stop(pod, name)
+    w.promise_nothing_left(("default-",))
 
 
 if __name__ == "__main__":
-    main()
+    run()

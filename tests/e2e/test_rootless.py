@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
 """The chain in a user namespace of a user without any right, as rootless podman and nerdctl run it.
 
 `nobody` becomes root of a namespace of its own, over a /run of its own: sysctls of the machine answer
@@ -7,59 +8,11 @@ EPERM, no other user ID exists, /var/lib/cni cannot be written (state goes to da
 
 import json
 import os
-import textwrap
+import sys
 
-from lib import BIN, ROOT, equal, main, test
+from node import HERE, Node, client, closed, eq, run, serve, steady, test, world
 
-HERE = ROOT / "tests" / "e2e"
-
-# What runs inside: a node without a neighbour. It uses the same chain runner and traffic checks.
-INSIDE = textwrap.dedent("""
-    import json, os, sys
-    sys.path.insert(0, "/run/e2e/code")
-    import lib
-    from lib import *
-
-    class Rootless(World):
-        def __init__(self):
-            self.notes, self.bin = [], BIN
-            self.own = "podwire" in self.sh(f"env -u CNI_COMMAND {BIN}/bridge </dev/null 2>&1", check=False)
-            self.sh("ip link set lo up")
-
-    for folder in ("/run/netns", "/run/e2e/tmp", "/run/state"):
-        os.makedirs(folder, exist_ok=True)
-    w = Rootless()
-    conflist = json.loads(sys.argv[1])
-    ports = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
-    states = []
-    for turn in ("one", "two"):
-        chain, a, b = Chain(w, conflist), w.pod("a" + turn), w.pod("b" + turn)
-        result, second = chain.add(a, "rootless-a-" + turn, caps=ports), chain.add(b, "rootless-b-" + turn)
-        assert a.pings("127.0.0.1"), "loopback is not up"
-        Server(a.path, 80)
-        for address in addresses(result):
-            assert b.pings(address), f"{address} does not answer the other pod"
-            if not w.pings(address):
-                w.promise(False, f"{address} does not answer the node when ADD is done")
-        equal(ask(b.path, addresses(result)[0], 80), addresses(second)[0], "client's address, pod to pod")
-        gateway = "10.60.0.1"
-        equal(ask(None, "127.0.0.1", 8080), gateway, "client's address through 127.0.0.1")
-        seen = ask(b.path, gateway, 8080)
-        w.promise(seen == gateway, f"client of the same subnet through the host port is seen as {seen}")
-        equal(ask(a.path, gateway, 8080), gateway, "client's address of the pod itself")
-        chain.check(a, "rootless-a-" + turn)
-        for pod, ident in ((a, "rootless-a-" + turn), (b, "rootless-b-" + turn)):
-            chain.delete(pod, ident)
-            chain.delete("", ident)
-        found = w.leftovers(("rootless-",), ("/run/state", "/run/podwire"))
-        w.promise(not found, f"left behind: {found}")
-        w.sh(f"ip netns del {a.name}; ip netns del {b.name}")
-        states.append(w.everything())
-    w.promise_equal(states[1], states[0], "the node after the second round")
-    assert refused(ask, None, "127.0.0.1", 8080), "the host port is still open"
-    print(json.dumps(w.notes))
-""")
-
+PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
 NETWORK = {
     "cniVersion": "1.0.0",
     "name": "rootless",
@@ -72,29 +25,70 @@ NETWORK = {
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ],
 }
+GATEWAY, FOLDERS = "10.60.0.1", ("/run/state", "/run/podwire")
+
+
+def life_inside(w):
+    """Two pods on a node without a neighbour."""
+    states = []
+    for turn in ("one", "two"):
+        a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
+        found = w.chain(NETWORK, "ADD", a, ids[0], caps=PORTS).ok().ips()
+        peer = w.chain(NETWORK, "ADD", b, ids[1]).ok().ips()
+        packets(w, a, b, found, peer)
+        w.chain(NETWORK, "CHECK", a, ids[0], caps=PORTS).ok()
+        for pod, ident in ((a, ids[0]), (b, ids[1]), (None, ids[0]), (None, ids[1])):
+            w.chain(NETWORK, "DEL", pod, ident, caps=PORTS).ok()
+        w.promise_eq(w.leftovers(ids, FOLDERS), [], "left behind")
+        w.remove(a)
+        w.remove(b)
+        states.append(steady(w.sh("nft -s list ruleset; ip addr; ip route show table all; "
+                                  "ip -6 route show table all; ls -R /run/state").stdout))
+    w.promise_eq(states[1], states[0], "the node after the second round")
+    assert closed(w, "127.0.0.1", 8080), "the host port is still open"
+
+
+def packets(w, a, b, found, peer):
+    serve(a, 80)
+    assert a.pings("127.0.0.1"), "loopback is not up"
+    for address in found:
+        assert b.pings(address), f"{address} does not answer the other pod"
+        w.at_once(lambda: w.pings(address), f"{address} answers the node")
+    eq(client(b, found[0], 80), peer[0], "client's address, pod to pod")
+    eq(client(w, "127.0.0.1", 8080), GATEWAY, "client's address through 127.0.0.1")
+    eq(client(a, GATEWAY, 8080), GATEWAY, "client's address of the pod itself")
+    assert client(b, GATEWAY, 8080), "another pod does not reach the host port"
+    assert closed(b, GATEWAY, 80), "the container's port is open on the node"
+
+
+def inside():
+    """Root of the user namespace, in a /run of its own."""
+    for folder in ("/run/netns", "/run/state"):
+        os.makedirs(folder)
+    w = Node()
+    w.own = "podwire" in w.sh(f"env -u CNI_COMMAND {w.bin}/bridge 2>&1", check=False).stdout
+    w.sh("ip link set lo up")
+    life_inside(w)
 
 
 @test
 def chain_in_a_user_namespace(w):
-    """As nobody: unshare makes the user, network, mount and process namespaces."""
-    code = f"{HERE}/lib.py {HERE}/traffic.py"
-    setup = ("set -e; mount -t tmpfs tmpfs /var/tmp; cp -r /run/e2e/bin /run/e2e/code /var/tmp; "
-             "mount -t tmpfs tmpfs /run; mkdir /run/e2e; cp -r /var/tmp/bin /var/tmp/code /run/e2e; "
-             "exec python3 /run/e2e/code/inside.py \"$CONF\"")
-    w.sh(f"mkdir /run/e2e/code; cp {code} /run/e2e/code; chmod -R a+rX /run/e2e")
-    with open("/run/e2e/code/inside.py", "w") as script:
-        script.write(INSIDE)
-    os.chmod("/run/e2e/code/inside.py", 0o644)
-    env = {"CONF": json.dumps(NETWORK), "HOME": "/var/tmp"}
-    done = w.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
-                  "unshare", "-Urnmpf", "--mount-proc", "sh", "-c", setup], env, limit=60)
-    assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-400:]} {done.stderr[-900:]}"
-    for note in json.loads(done.stdout.splitlines()[-1]):
-        w.promise(False, note)
-    w.promise_nothing_left(("rootless-",))
+    """As nobody, who becomes root of a user, network, mount and process namespace."""
+    folders = f"cp -r {w.bin} {HERE} {HERE.parent / 'lib'} /var/tmp/"
+    setup = ("set -e; mount -t tmpfs tmpfs /run; mkdir -p /run/tests /run/world; cp -r /var/tmp/bin /run/; "
+             "cp -r /var/tmp/e2e /var/tmp/lib /run/tests/; exec python3 /run/tests/e2e/test_rootless.py inside")
+    world._mount("tmpfs", "/var/tmp", "tmpfs")
+    w.sh(f"{folders}; chmod -R a+rX /var/tmp")
+    done = w.sh(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                 "unshare", "-Urnmpf", "--mount-proc", "sh", "-c", setup],
+                check=False, timeout=60, env={"PODWIRE_BIN": "/run/bin", "HOME": "/var/tmp"})
+    assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-1500:]}"
+    w.promise_nothing_left(("first-id", "second-id"))
     w.promise_others_unchanged()
-    equal(sorted(w.links()), ["eth0", "lo"], "links of the node outside")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["inside"]:
+        inside()
+    else:
+        run()
