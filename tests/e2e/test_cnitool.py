@@ -6,6 +6,7 @@ It is built once, outside the tests' worlds, into a folder beside the programs u
 least 1.21 is needed, and demanded by CNI_TEST_REQUIRE_ALL=1.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -102,11 +103,16 @@ def refuses_vlans(w, conflist):
 def life(w, conflist):
     """Twice status, add, packets, check; then del twice, the second time gc. The rounds end alike."""
     tool, states, network = Cnitool(w, conflist), [], plugin(conflist, "bridge")
+    if network.get("mtu") == "auto":
+        for node in (w, w.lan):
+            node.sh("ip link set eth0 mtu 1420")
+        w.before = w.others()
     for turn in ("one", "two"):
         a, b = w.pod(f"a{turn}"), w.pod(f"b{turn}")
         tool.ok("status", a)
-        first, second = tool.ok("add", a, PORTS), tool.ok("add", b)
+        first, second = tool.ok("add", a, {**PORTS, **wishes(network)}), tool.ok("add", b)
         if network:
+            wishes_come_true(network, a, first)
             Traffic(w, conflist).check(a, b, addresses(first), addresses(second))
         if plugin(conflist, "loopback"):
             assert a.pings("127.0.0.1"), "loopback is not up"
@@ -129,7 +135,28 @@ def life(w, conflist):
 
 
 def addresses(result):
-    return [ip["address"].split("/")[0] for ip in result.get("ips", [])]
+    found = [ip["address"] for ip in result.get("ips", [])]
+    found += [result[key]["ip"] for key in ("ip4", "ip6") if key in result]
+    return [address.split("/")[0] for address in found]
+
+
+def wishes(network):
+    """A MAC and an address, for networks that declare these capabilities."""
+    able = network.get("capabilities", {})
+    caps = {"mac": "02:00:5e:10:00:01"} if able.get("mac") else {}
+    if able.get("ips"):
+        subnet = network["ipam"]["ranges"][0][0]["subnet"]
+        caps["ips"] = [str(ipaddress.ip_network(subnet)[77])]
+    return caps
+
+
+def wishes_come_true(network, pod, result):
+    asked = wishes(network)
+    eq(links(pod)["eth0"]["address"], asked.get("mac", links(pod)["eth0"]["address"]), "MAC in the pod")
+    for address in asked.get("ips", []):
+        assert address in addresses(result), f"{address} was asked for, not {addresses(result)}"
+    if network.get("dns"):
+        eq(result["dns"], network["dns"], "dns in the result")
 
 
 def missing_address_is_seen(tool, network, pod):

@@ -7,11 +7,13 @@ host ports from every side. Of what a plugin says, only the addresses in its res
 """
 
 import ipaddress
+import json
 
 from node import LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, closed, eq, links, serve
 
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
                           {"hostPort": 8080, "containerPort": 80, "protocol": "udp"}]}
+EXCLUDED = {4: "203.0.113.0/24", 6: "2001:db8::/32"}
 SIDES = {4: (NODE4, LAN4), 6: (NODE6, LAN6)}
 
 
@@ -45,8 +47,10 @@ class Traffic:
         if self.portmap.get("capabilities", {}).get("portMappings"):
             for family in {version_of(address) for address in found_a}:
                 self.host_ports(a, b, family)
-        if isinstance(self.bridge.get("mtu"), int):
-            eq(links(a)["eth0"]["mtu"], self.bridge["mtu"], "MTU in the pod")
+        if self.bridge.get("mtu"):
+            mtu = links(self.w)["eth0"]["mtu"] if self.bridge["mtu"] == "auto" else self.bridge["mtu"]
+            eq(links(a)["eth0"]["mtu"], mtu, "MTU in the pod")
+        self.routes(a)
         if self.bridge.get("macspoofchk"):
             self.foreign_mac(a, found_b[0])
 
@@ -82,14 +86,24 @@ class Traffic:
         for proto in ("tcp", "udp"):
             eq(client(a, lan, LAN_PORT, proto), seen, f"pod's address at the neighbour over {proto}")
 
+    def routes(self, a):
+        """Routes with attributes, as the pod's kernel shows them."""
+        words = {"mtu": "mtu", "advmss": "advmss", "priority": "metric"}
+        for route in self.bridge["ipam"].get("routes", []):
+            shown = a.sh(f"ip route show {route['dst']}").stdout if set(words) & set(route) else ""
+            for key in set(words) & set(route):
+                assert f"{words[key]} {route[key]}" in shown, f"no {key} {route[key]} in {shown!r}"
+
     def host_ports(self, a, b, family):
         node, lan = SIDES[family]
         snat, isolated = self.portmap.get("snat", True), self.bridge.get("portIsolation")
+        seen = self.bridge_address(family) if self.portmap.get("masqAll") else lan
+        if EXCLUDED[family] in json.dumps(self.portmap.get(f"conditionsV{family}", "")):
+            self.excluded_client(family, node)
         if not self.routed(family):
             self.answer_by_the_node((a, b), family)
         for proto in ("tcp", "udp"):
-            seen = client(self.w.lan, node, 8080, proto)
-            eq(seen, self.through_masquerade(seen, lan), f"neighbour at the host port over {proto}")
+            eq(client(self.w.lan, node, 8080, proto), seen, f"neighbour at the host port over {proto}")
             assert client(self.w, node, 8080, proto), f"the node does not reach its host port over {proto}"
             if snat:
                 self.hairpin(a, node, proto)
@@ -99,16 +113,22 @@ class Traffic:
                 assert client(self.w, "127.0.0.1", 8080, proto), f"no answer at 127.0.0.1 over {proto}"
         assert closed(self.w.lan, node, 80), "the container's port is open on the node"
 
-    def through_masquerade(self, seen, lan):
-        return seen if self.portmap.get("masqAll") and seen != lan else lan
+    def excluded_client(self, family, node):
+        """A client whose network the conditions leave out."""
+        source = str(ipaddress.ip_network(EXCLUDED[family])[7])
+        self.w.lan.sh(f"ip addr replace {source}/{32 if family == 4 else 128} dev lo")
+        assert self.w.lan.pings(node, extra=f"-I {source}"), f"no ping from {source}"
+        assert self.w.lan.ask(node, 8080, seconds=0.5, source=source) is None, f"{source} is let in"
+
+    def bridge_address(self, family):
+        found = [ip["local"] for ip in links(self.w)[self.bridge["bridge"]]["addr_info"]
+                 if ip["scope"] == "global" and version_of(ip["local"]) == family]
+        return found[0]
 
     def answer_by_the_node(self, pods, family):
         """A pod without a default route here (a second network, say) can answer no client elsewhere."""
         for pod in pods:
-            mine = next(ip for ip in links(pod)["eth0"]["addr_info"]
-                        if ip["scope"] == "global" and version_of(ip["local"]) == family)
-            first = ipaddress.ip_network(f"{mine['local']}/{mine['prefixlen']}", strict=False)[1]
-            pod.sh(f"ip -{family} route add default via {first}")
+            pod.sh(f"ip -{family} route add default via {self.bridge_address(family)}")
 
     def hairpin(self, a, node, proto):
         """A pod through its own host port. With br_netfilter on, its bridge port must be in hairpin mode."""
