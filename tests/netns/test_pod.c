@@ -364,6 +364,56 @@ static void detection_lets_a_free_address_through(void **state)
 	end(&w);
 }
 
+static void a_kernel_without_ipv6_is_told(void **state)
+{
+	struct world w = world(state);
+	const struct ip_config ips[] = { IP4, IP6 };
+	const struct pod_config both = config(&w, ips, 2, NULL, 0),
+				v4 = config(&w, ips, 1, NULL, 0);
+	struct cni_error err;
+
+	/* What pod_open() finds after a boot with ipv6.disable=1. */
+	(void)close(w.pod.sysctl_fd);
+	w.pod.sysctl_fd = -1;
+	w.pod.no_ipv6 = true;
+	assert_int_equal(pod_apply(&w.pod, &both, &err), -1);
+	assert_int_equal(err.code, CNI_INVALID_CONFIG);
+	assert_shows(err.msg, "address fd00:88::5/64 for eth0: IPv6 is switched off");
+	assert_string_equal(sandbox_pod_ok(w.s, "ip -o addr show dev eth0"), "");
+	assert_ok(pod_apply(&w.pod, &v4, &err), &err);
+	end(&w);
+}
+
+static void read_only_switches_are_told_unless_preset(void **state)
+{
+	struct world w = world(state);
+	const struct ip_config ips[] = { IP4, IP6 };
+	const struct pod_config both = config(&w, ips, 2, NULL, 0),
+				v4 = config(&w, ips, 1, NULL, 0);
+	struct cni_error err;
+
+	pod_close(&w.pod);
+	sandbox_host_ok(w.s, "mount --bind /proc/sys /proc/sys && "
+			     "mount -o remount,ro,bind /proc/sys");
+	assert_ok(pod_open(w.s->pod_ns, &w.pod, &err), &err);
+	assert_int_equal(pod_apply(&w.pod, &both, &err), -1);
+	assert_shows(err.msg, "/proc/sys/net/ipv6");
+	assert_shows(err.msg, "conf/eth0/keep_addr_on_down");
+	assert_shows(err.msg, "read-only");
+	assert_ok(pod_apply(&w.pod, &v4, &err), &err);
+	pod_close(&w.pod);
+
+	sandbox_host_ok(w.s, "umount -l /proc/sys");
+	sandbox_pod_ok(w.s, "ip addr flush dev eth0; "
+			    "echo 1 > /proc/sys/net/ipv6/conf/eth0/keep_addr_on_down");
+	sandbox_host_ok(w.s, "mount --bind /proc/sys /proc/sys && "
+			     "mount -o remount,ro,bind /proc/sys");
+	assert_ok(pod_open(w.s->pod_ns, &w.pod, &err), &err);
+	assert_ok(pod_apply(&w.pod, &both, &err), &err);
+	sandbox_host_ok(w.s, "umount -l /proc/sys");
+	end(&w);
+}
+
 static void every_failing_step_is_an_error(void **state)
 {
 	struct world w = world(state);
@@ -473,6 +523,8 @@ int main(void)
 		sandbox_test(many_routes_take_several_batches),
 		sandbox_test(detection_finds_a_duplicate),
 		sandbox_test(detection_lets_a_free_address_through),
+		sandbox_test(a_kernel_without_ipv6_is_told),
+		sandbox_test(read_only_switches_are_told_unless_preset),
 		sandbox_test(every_failing_step_is_an_error),
 		sandbox_test(two_interfaces_at_once),
 		sandbox_test(closing_what_never_opened),
