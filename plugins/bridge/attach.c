@@ -48,6 +48,8 @@
 #include "nft/masq.h"
 #include "vlans.h"
 
+#define IPV6_MIN_MTU 1280 /* RFC 8200, section 5; below it the kernel switches IPv6 off */
+
 /* One ADD under way: what the steps share. */
 struct attaching {
 	const struct cni_args *args;
@@ -224,22 +226,36 @@ static void undo_ipam(void *ctx, const void *arg)
 	(void)cni_ipam(arg, CNI_DEL, &ignored);
 }
 
-/* An IPv6 address on a kernel without IPv6 is a matter of the configuration: say so before anything
- * is set. */
-static int check_families(const struct cni_result *result, struct cni_error *err)
+/* Where the kernel would refuse IPv6 with an errno, say which key is at fault, before anything is
+ * set. */
+static int check_ipv6(const struct attaching *a, const struct ipnet *address, struct cni_error *err)
 {
 	char text[IPNET_TEXT];
 
-	for (size_t i = 0; i < result->n_ips; i++) {
-		if (ip_is4(&result->ips[i].address.addr) || access("/proc/sys/net/ipv6", F_OK) == 0)
-			continue;
-		ipnet_print(&result->ips[i].address, text);
+	ipnet_print(address, text);
+	if (access("/proc/sys/net/ipv6", F_OK) != 0)
 		return cni_fail(
 		    err, CNI_INVALID_CONFIG,
 		    "IPAM gave the IPv6 address %s, but IPv6 is off in this kernel "
 		    "(ipv6.disable=1?): take the IPv6 range out of the configuration, or "
 		    "switch IPv6 on",
 		    text);
+	if (a->mtu != 0 && a->mtu < IPV6_MIN_MTU)
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"mtu: %u is too small for the IPv6 address %s, which needs 1280 or "
+				"more",
+				a->mtu, text);
+	return 0;
+}
+
+static int check_families(const struct attaching *a, const struct cni_result *result,
+			  struct cni_error *err)
+{
+	for (size_t i = 0; i < result->n_ips; i++) {
+		const struct ipnet *address = &result->ips[i].address;
+
+		if (!ip_is4(&address->addr) && check_ipv6(a, address, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -251,7 +267,7 @@ static int add_addresses(struct attaching *a, struct cni_result *result, struct 
 	if (cni_ipam_add(a->args, BRIDGE_RESULT_POD, result, err) < 0)
 		return -1;
 	undo_push(&a->undo, undo_ipam, NULL, a->args);
-	if (check_families(result, err) < 0 || gateway_complete(a->conf, result, err) < 0)
+	if (check_families(a, result, err) < 0 || gateway_complete(a->conf, result, err) < 0)
 		return -1;
 	if (!a->conf->is_gateway)
 		return 0;
@@ -337,8 +353,8 @@ static int attach_steps(struct attaching *a, struct cni_result *result, struct c
 {
 	if (nl_open(&a->host, err) < 0 || pod_open(a->args->netns_fd, &a->pod, err) < 0 ||
 	    choose_mtu(a, err) < 0 || ensure_bridge(a, err) < 0 || make_veth(a, err) < 0 ||
-	    set_vlans(a, err) < 0 || add_interfaces(a, result, err) < 0 ||
-	    add_addresses(a, result, err) < 0 || add_nft(a, result, err) < 0 ||
+	    set_vlans(a, err) < 0 || add_addresses(a, result, err) < 0 ||
+	    add_interfaces(a, result, err) < 0 || add_nft(a, result, err) < 0 ||
 	    configure_pod(a, result, err) < 0)
 		return -1;
 	return finish_result(a, result, err);

@@ -112,23 +112,30 @@ static int clear_way(struct nl *host, const struct bridge_conf *conf, const stru
 	return 0;
 }
 
+/* IPv6 on, and the address kept when somebody takes the bridge down and up, as IPv4's is. */
+static int prepare_ipv6(const char *name, struct cni_error *err)
+{
+	char path[96];
+
+	(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/keep_addr_on_down", name);
+	if (fs_sysctl(AT_FDCWD, path, "1", err) < 0)
+		cni_clear(err); /* a comfort, not a need */
+	(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+	return fs_sysctl(AT_FDCWD, path, "0", err);
+}
+
 static int ensure_address(struct nl *host, const struct bridge_conf *conf,
 			  const struct link *target, const struct ipnet *want,
 			  struct cni_error *err)
 {
-	char path[96];
 	bool there;
 
 	if (clear_way(host, conf, target, want, &there, err) < 0)
 		return -1;
 	if (there)
 		return 0;
-	if (!ip_is4(&want->addr)) {
-		(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
-				  target->name);
-		if (fs_sysctl(AT_FDCWD, path, "0", err) < 0)
-			return -1;
-	}
+	if (!ip_is4(&want->addr) && prepare_ipv6(target->name, err) < 0)
+		return -1;
 	if (addr_add(host, target->index, target->name, want, ip_is4(&want->addr) ? 0 : IFA_F_NODAD,
 		     err) < 0 &&
 	    err->sys != EEXIST)

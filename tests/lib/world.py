@@ -451,6 +451,8 @@ class World(Net):
             if ours or folder != "/run/podwire":
                 parts += [f"# {folder}", self.files(folder)]
         text = "\n".join(parts)
+        # Carrier is the kernel's link watch, which lags behind; timers and expiry run by themselves.
+        text = re.sub(r"NO-CARRIER,|,LOWER_UP| linkdown|\bstate (UP|DOWN)", "", text)
         return re.sub(r" expires \d+sec| tentative\b| \w+_timer +[\d.]+", "", text)
 
     def _ruleset(self, ours):
