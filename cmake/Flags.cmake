@@ -12,6 +12,7 @@ set(PODWIRE_SANITIZE "${sanitize_default}" CACHE STRING "value of -fsanitize=; e
 option(PODWIRE_WERROR "warnings are errors" OFF)
 option(PODWIRE_COVERAGE "count executed lines for gcov" OFF)
 option(PODWIRE_FUZZ "build tests/fuzz with libFuzzer (clang); else they replay their corpus" OFF)
+set(PODWIRE_FUZZ_SECONDS 60 CACHE STRING "how long each hunt takes")
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)

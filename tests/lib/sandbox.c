@@ -146,7 +146,8 @@ static int run(struct sandbox *s, int netns, const char *command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run_format(struct sandbox *s, int netns, bool must, const char *format, va_list ap)
+__attribute__((__format__(__printf__, 4, 0))) static int
+run_format(struct sandbox *s, int netns, bool must, const char *format, va_list ap)
 {
 	char command[8192];
 	int code;
