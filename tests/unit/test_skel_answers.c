@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes to stdout, in success and in failure: cni-spec.md §5.1, OUT-*, ERR-*. */
+#include "fake.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+/* ---- answers ---- */
+
+static int give_address(struct cni_result *result, struct cni_error *err)
+{
+	struct ip_config ip = { .interface = -1 };
+
+	assert_true(ipnet_parse("10.1.2.3/24", &ip.address));
+	return cni_result_add_ip(result, &ip, err);
+}
+
+static void out02_ver06_result_in_the_callers_version(void **state)
+{
+	char conf[128];
+
+	(void)state;
+	for (int v = 0; v < CNI_N_VERSIONS; v++) {
+		const char *text = cni_version_text((enum cni_version)v);
+		struct answer a;
+
+		begin();
+		seen.add = give_address;
+		(void)text_format(conf, sizeof(conf), "{\"name\":\"a\",\"cniVersion\":\"%s\"}",
+				  text);
+		run(&fake, &full, conf, &a);
+		assert_int_equal(a.exit, 0);
+		assert_string_equal(json_string_value(json_object_get(a.json, "cniVersion")), text);
+		assert_string_equal(a.err, "");
+		answer_free(&a);
+	}
+}
+
+static void out07_cnv06_what_cannot_be_printed_is_taken_back(void **state)
+{
+	static const char *const old[] = { CONF("0.1.0"), CONF("0.2.0"), "{\"name\":\"net1\"}" };
+	struct answer a;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(old); i++) {
+		begin();
+		run(&fake, &full, old[i], &a);
+		assert_error(&a, CNI_INVALID_CONFIG, "cannot convert: no valid IP addresses");
+		assert_int_equal(seen.calls[CNI_ADD], 1);
+		assert_int_equal(seen.calls[CNI_DEL], 1);
+		answer_free(&a);
+	}
+}
+
+static void out07_failing_write_is_taken_back(void **state)
+{
+	const char *env[] = { "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_NETNS=/x",
+			      "CNI_IFNAME=eth0", "CNI_PATH=/opt/x",   NULL };
+	int full_fd = open("/dev/full", O_WRONLY | O_CLOEXEC), pipe_fds[2];
+
+	(void)state;
+	assert_true(full_fd >= 0);
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	(void)close(pipe_fds[0]); /* EPIPE, and no SIGPIPE */
+	for (int i = 0; i < 2; i++) {
+		int in = memory_file(CONF("1.0.0"), strlen(CONF("1.0.0")));
+
+		begin();
+		assert_int_equal(cni_run(&fake, (char *const *)(uintptr_t)env, in,
+					 i == 0 ? full_fd : pipe_fds[1]),
+				 1);
+		assert_int_equal(seen.calls[CNI_ADD], 1);
+		assert_int_equal(seen.calls[CNI_DEL], 1);
+		(void)close(in);
+	}
+	(void)close(full_fd);
+	(void)close(pipe_fds[1]);
+}
+
+static void err01_a_verbs_error_comes_out(void **state)
+{
+	static const char *const verbs[] = { "ADD", "DEL", "CHECK", "GC", "STATUS" };
+	struct env env = full;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		struct answer a;
+
+		begin();
+		seen.code = 1234;
+		env.command = verbs[i];
+		run(&fake, &env, GC_CONF, &a);
+		assert_error(&a, 1234, "fake: what the verb said"); /* ERR-05 */
+		answer_free(&a);
+	}
+}
+
+static int say_rubbish(struct cni_result *result, struct cni_error *err)
+{
+	(void)result;
+	err->code = CNI_KERNEL;
+	(void)text_format(err->msg, sizeof(err->msg), "two\nlines and \xff a byte");
+	memset(err->details, 'x', sizeof(err->details) - 1);
+	return -1;
+}
+
+static void err01_any_bytes_become_one_document(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	begin();
+	seen.add = say_rubbish;
+	run(&fake, &full, CONF("1.0.0"), &a);
+	assert_error(&a, CNI_KERNEL, "fake: two lines and \xef\xbf\xbd a byte");
+	answer_free(&a);
+}
+
+static void dispositions_of_signals_come_back(void **state)
+{
+	struct sigaction mine = { .sa_handler = SIG_DFL }, now;
+	struct answer a;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGPIPE, &mine, NULL), 0);
+	run(&fake, &full, CONF("1.0.0"), &a);
+	assert_int_equal(sigaction(SIGPIPE, NULL, &now), 0);
+	assert_true(now.sa_handler == SIG_DFL);
+	answer_free(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(out02_ver06_result_in_the_callers_version),
+		cmocka_unit_test(out07_cnv06_what_cannot_be_printed_is_taken_back),
+		cmocka_unit_test(out07_failing_write_is_taken_back),
+		cmocka_unit_test(err01_a_verbs_error_comes_out),
+		cmocka_unit_test(err01_any_bytes_become_one_document),
+		cmocka_unit_test(dispositions_of_signals_come_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
