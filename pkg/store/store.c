@@ -164,21 +164,22 @@ static int write_temp(struct store *s, const char *data, size_t len, struct cni_
 	return 0;
 }
 
-/* Give the temporary file its name, unless something has it: -1 with errno EEXIST. */
+/* Give the temporary file its name: 1, or 0 if something has it, or -1 with errno. */
 static int place(struct store *s, const char *name)
 {
 	int dir = s->index.dir;
+	int r = renameat2(dir, TEMP, s->dir, name, RENAME_NOREPLACE);
 
-	if (renameat2(dir, TEMP, s->dir, name, RENAME_NOREPLACE) < 0) {
-		if (errno != EINVAL && errno != ENOSYS)
-			return -1;
+	if (r < 0 && (errno == EINVAL || errno == ENOSYS)) {
 		/* NFS and the like know no such rename, but links. */
-		if (linkat(dir, TEMP, s->dir, name, 0) < 0)
-			return -1;
-		(void)unlinkat(dir, TEMP, 0);
+		r = linkat(dir, TEMP, s->dir, name, 0);
+		if (r == 0)
+			(void)unlinkat(dir, TEMP, 0);
 	}
+	if (r < 0)
+		return errno == EEXIST ? 0 : -1;
 	s->temp = false;
-	return 0;
+	return 1;
 }
 
 /* Something has the name: true if it was an empty file, which is gone now. */
@@ -209,13 +210,13 @@ int store_claim(struct store *s, const struct owner *o, const struct ip *ip, boo
 	ip_print(ip, name);
 	trace("reserve %s/%s for %s %s", s->path, name, o->container, o->ifname);
 	r = place(s, name);
-	if (r < 0 && errno == EEXIST && reclaim(s, ip, name))
+	if (r == 0 && reclaim(s, ip, name))
 		r = place(s, name);
-	if (r < 0 && errno != EEXIST)
+	if (r < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "reserve %s/%s", s->path, name);
-	if (r == 0)
+	if (r > 0)
 		index_add(&s->index, owner, ip);
-	*ret_got = r == 0;
+	*ret_got = r > 0;
 	return 0;
 }
 
