@@ -49,15 +49,12 @@ void attr_parse_nest(const struct nlattr *nest, const struct nlattr **tb, size_t
 		attr_parse_bytes(at + NLA_HDRLEN, at + nest->nla_len, tb, max);
 }
 
-const struct nlattr *attr_next(const struct nlattr *nest, const struct nlattr *at)
+const struct nlattr *attr_next(const struct nlmsghdr *nlh, size_t hdr_len, const struct nlattr *at)
 {
-	const uint8_t *start = (const uint8_t *)nest;
+	const uint8_t *msg = (const uint8_t *)nlh, *end = msg + nlh->nlmsg_len;
 
-	if (nest == NULL)
-		return NULL;
-	if (at == NULL)
-		return checked(start + NLA_HDRLEN, start + nest->nla_len);
-	return after(at, start + nest->nla_len);
+	return at != NULL ? after(at, end)
+			  : checked(msg + NLMSG_HDRLEN + NLMSG_ALIGN(hdr_len), end);
 }
 
 uint16_t attr_type(const struct nlattr *attr)

@@ -24,8 +24,8 @@ void attr_parse_nest(const struct nlattr *nest, const struct nlattr **tb, size_t
 /* The attributes from `at` up to `end`. */
 void attr_parse_bytes(const uint8_t *at, const uint8_t *end, const struct nlattr **tb, size_t max);
 
-/* Walk a nest whose types repeat: NULL begins, NULL ends. */
-const struct nlattr *attr_next(const struct nlattr *nest, const struct nlattr *at);
+/* Walk attributes whose types repeat, behind a fixed header: NULL begins, NULL ends. */
+const struct nlattr *attr_next(const struct nlmsghdr *nlh, size_t hdr_len, const struct nlattr *at);
 uint16_t attr_type(const struct nlattr *attr);
 
 /* At least `len` bytes of content, or NULL. */

@@ -60,7 +60,7 @@ static int overdue(struct nl *nl, int index, const char *ifname, const struct ad
 
 int dad_wait(struct nl *nl, int index, const char *ifname, struct cni_error *err)
 {
-	int64_t deadline = now_ms() + DAD_SECONDS * 1000;
+	int64_t deadline = now_ms() + (int64_t)DAD_SECONDS * 1000;
 
 	for (;;) {
 		scoped_free struct addr *addrs = NULL;
