@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+
+#include "nft/attach.h"
+#include "nft/session.h"
+
+static int compare(const struct nft_item *item, const struct nft_elem *want,
+		   const struct elem_found *found, const char *owner, struct cni_error *err)
+{
+	char what[ITEM_TEXT];
+
+	item_text(item, what);
+	if (found->elem.set[0] == '\0')
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"%s: its element is missing from nftables map %s", what, want->set);
+	if (strcmp(found->owner, owner) != 0)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"%s: its element in nftables map %s belongs to \"%s\"", what,
+				want->set, found->owner);
+	if (!elem_same_value(&found->elem, want))
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"%s: its element in nftables map %s points elsewhere", what,
+				want->set);
+	return 0;
+}
+
+static int check_items(struct nft_tx *tx, const char *owner, const struct nft_item *items, size_t n,
+		       struct cni_error *err)
+{
+	scoped_elems struct elems want = { 0 };
+	scoped_free size_t *item_of = calloc(n * NFT_ITEM_ELEMS + 1, sizeof(*item_of));
+	scoped_free const struct nft_elem **wanted = NULL;
+	scoped_free struct elem_found *found = NULL;
+
+	for (size_t i = 0; item_of != NULL && i < n; i++) {
+		size_t before = want.n;
+
+		elems_add_items(&want, &items[i], 1);
+		for (size_t k = before; k < want.n; k++)
+			item_of[k] = i;
+	}
+	wanted = calloc(want.n + 1, sizeof(*wanted));
+	found = calloc(want.n + 1, sizeof(*found));
+	if (item_of == NULL || want.broken || wanted == NULL || found == NULL)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "check nftables elements");
+	for (size_t i = 0; i < want.n; i++)
+		wanted[i] = &want.e[i];
+	if (elem_get(tx, wanted, want.n, found, err) < 0)
+		return -1;
+	for (size_t i = 0; i < want.n; i++) {
+		if (compare(&items[item_of[i]], &want.e[i], &found[i], owner, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int check_skeleton(struct nft_tx *tx, uint16_t family, struct cni_error *err)
+{
+	const char *name = family == NFPROTO_INET ? "inet" : "bridge";
+	struct skeleton found;
+
+	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0)
+		return -1;
+	if (!found.there)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"the nftables table %s " NFT_TABLE
+				" is missing; the next ADD on this node brings it back",
+				name);
+	if (!found.sound)
+		return cni_fail(
+		    err, CNI_CHECK_FAILED,
+		    "the nftables table %s " NFT_TABLE
+		    " lacks chains or rules; the next ADD on this node brings them back",
+		    name);
+	return 0;
+}
+
+int nft_check(enum nft_user user, const struct owner *owner, const struct nft_item *items, size_t n,
+	      struct cni_error *err)
+{
+	scoped_nft_tx struct nft_tx tx = { 0 };
+	char text[OWNER_TEXT];
+
+	if (n == 0)
+		return 0;
+	owner_text(owner, text);
+	if (nft_tx_open(&tx, err) < 0 || check_skeleton(&tx, skeleton_family(user), err) < 0)
+		return -1;
+	return check_items(&tx, text, items, n, err);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+struct nft_session;
+
+/* After the table was built again: let every list of conditions in, as the files say. Best effort:
+ * what fails is put right by the next ADD of that network. */
+void conditions_restore(struct nft_session *s);

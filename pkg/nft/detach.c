@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "nft/attach.h"
+#include "nft/session.h"
+
+/* The theory of operation is in attach.c. */
+
+static bool has_owner(const struct elem_found *found, void *arg)
+{
+	return strcmp(found->owner, arg) == 0;
+}
+
+/* What went, as far as conntrack wants to know. */
+static int hand_out(const struct elems *gone, struct nft_item **ret, size_t *ret_n,
+		    struct cni_error *err)
+{
+	struct nft_item *items;
+	size_t n = 0;
+
+	if (ret == NULL)
+		return 0;
+	items = calloc(gone->n + 1, sizeof(*items));
+	if (items == NULL)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list what was released");
+	for (size_t i = 0; i < gone->n; i++)
+		n += item_from_elem(&gone->e[i], &items[n]);
+	*ret = items;
+	*ret_n = n;
+	return 0;
+}
+
+/* No socket, no lock, nothing created, if there is neither a record nor a table. */
+static int anything_there(enum nft_user user, uint64_t hash, bool *ret, struct cni_error *err)
+{
+	scoped_record struct nft_record record = { 0 };
+	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct skeleton found;
+	scoped_fd int run = -1;
+	struct cni_error no_record;
+
+	*ret = true;
+	if (fs_run_dir(false, &run, &no_record) == 0 &&
+	    (record_read(run, user, hash, &record, &no_record) == 0 || no_record.sys != ENOENT))
+		return 0;
+	if (nft_tx_open(&tx, err) < 0)
+		return -1;
+	if (skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, err) < 0)
+		return -1;
+	*ret = found.there;
+	return 0;
+}
+
+int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
+	       struct cni_error *err)
+{
+	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
+	scoped_record struct nft_record record = { 0 };
+	scoped_elems struct elems list = { 0 };
+	uint64_t hash = owner_hash(owner);
+	char text[OWNER_TEXT];
+	bool there;
+
+	if (anything_there(user, hash, &there, err) < 0)
+		return -1;
+	owner_text(owner, text);
+	if (there && session_open(&s, err) < 0)
+		return -1;
+	if (there && record_read(s.run, user, hash, &record, err) == 0 &&
+	    owner_equal(&record.owner, owner))
+		elems_add_items(&list, record.items, record.n);
+	else if (there && session_find(&s.tx, user, has_owner, text, &list, err) < 0)
+		return -1;
+	if (there && (session_release(&s, skeleton_family(user), text, &list, err) < 0 ||
+		      record_remove(s.run, user, hash, err) < 0))
+		return -1;
+	return hand_out(&list, ret, ret_n, err);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "base/fs.h"
+#include "base/trace.h"
+#include "nft/attach.h"
+#include "nft/session.h"
+
+struct gc {
+	const char *network;
+	bool (*valid)(void *arg, const char *container, const char *ifname);
+	void *arg;
+	uint64_t *doomed; /* owners with a record; sorted before the elements are looked at */
+	size_t n, cap;
+};
+
+static void gc_free(struct gc *gc)
+{
+	free(gc->doomed);
+}
+
+static bool is_doomed(const struct gc *gc, const struct owner *o)
+{
+	return strcmp(o->network, gc->network) == 0 && !gc->valid(gc->arg, o->container, o->ifname);
+}
+
+static int judge_record(const struct nft_record *r, void *arg, struct cni_error *err)
+{
+	struct gc *gc = arg;
+
+	if (r == NULL) {
+		trace("%s", err->msg); /* its elements' comments will tell */
+		return 0;
+	}
+	if (!is_doomed(gc, &r->owner))
+		return 0;
+	if (gc->n == gc->cap) {
+		size_t cap = gc->cap * 2 + 64;
+		uint64_t *bigger = realloc(gc->doomed, cap * sizeof(*bigger));
+
+		if (bigger == NULL)
+			return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "collect attachments");
+		gc->doomed = bigger;
+		gc->cap = cap;
+	}
+	gc->doomed[gc->n++] = owner_hash(&r->owner);
+	return 0;
+}
+
+static int compare_hash(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A cut comment says its owner only by the hash, so without a record it is left alone. */
+static bool pick_doomed(const struct elem_found *found, void *arg)
+{
+	const struct gc *gc = arg;
+	char copy[OWNER_TEXT];
+	struct owner o;
+	uint64_t hash;
+
+	memcpy(copy, found->owner, sizeof(copy));
+	if (owner_text_split(copy, &o))
+		return is_doomed(gc, &o);
+	return owner_text_hash(found->owner, &hash) && gc->n != 0 &&
+	       bsearch(&hash, gc->doomed, gc->n, sizeof(hash), compare_hash) != NULL;
+}
+
+/* Nobody can count who uses a chain for free but the kernel: try, each in its own transaction. */
+static void delete_chain(struct nft_session *s, const char *name)
+{
+	const struct nft_origin origin = { .what = name, .item = NFT_NO_ITEM };
+	struct cni_error busy;
+	struct nlmsghdr *nlh;
+
+	s->tx.has_genid = false;
+	nft_tx_begin(&s->tx);
+	nlh = nft_tx_msg(&s->tx, NFT_MSG_DELCHAIN, NFPROTO_INET, 0, &origin);
+	if (nlh != NULL) {
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NFT_TABLE);
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
+		nft_tx_end(&s->tx, nlh);
+	}
+	if (nft_tx_commit(&s->tx, false, &busy) < 0)
+		trace("%s", busy.msg);
+}
+
+static int delete_unused_chains(struct nft_session *s, struct cni_error *err)
+{
+	scoped_free struct chain_found *chains = NULL;
+	size_t n = 0;
+
+	if (skeleton_chains(&s->tx, NFPROTO_INET, &chains, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		unsigned rules = skeleton_chain_rules(chains[i].name);
+
+		if (rules != 0 && chains[i].use <= rules)
+			delete_chain(s, chains[i].name);
+	}
+	return 0;
+}
+
+static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *gc,
+			 struct cni_error *err)
+{
+	scoped_elems struct elems list = { 0 };
+	struct cni_error first = { 0 };
+
+	if (record_each(s->run, user, judge_record, gc, err) < 0)
+		return -1;
+	if (gc->n != 0)
+		qsort(gc->doomed, gc->n, sizeof(*gc->doomed), compare_hash);
+	if (session_find(&s->tx, user, pick_doomed, gc, &list, err) < 0 ||
+	    session_delete(s, skeleton_family(user), &list, err) < 0)
+		return -1; /* the records are what the next GC needs */
+	for (size_t i = 0; i < gc->n; i++) {
+		if (record_remove(s->run, user, gc->doomed[i], err) < 0)
+			cni_keep_first(&first, err);
+	}
+	if (user != NFT_SPOOF && delete_unused_chains(s, err) < 0)
+		cni_keep_first(&first, err);
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
+}
+
+int nft_gc(enum nft_user user, const char *network,
+	   bool (*valid)(void *arg, const char *container, const char *ifname), void *arg,
+	   struct cni_error *err)
+{
+	SCOPED(gc_free) struct gc gc = { .network = network, .valid = valid, .arg = arg };
+	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
+
+	if (session_open(&s, err) < 0)
+		return -1;
+	return gc_in_session(&s, user, &gc, err);
+}

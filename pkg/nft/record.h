@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/scoped.h"
+#include "nft/attach.h"
+
+/*
+ * What an owner has in our tables, as one small readable file,
+ * attachments/<user>-<owner_hash> below the scratch folder: the keys for DEL and GC, proof of life
+ * for others, and everything that is needed to fill a flushed table again. Written before the
+ * kernel is changed, removed after. A file is outside input: parsed strictly, and bounded.
+ */
+struct nft_record {
+	char *text; /* the file; the owner's strings point into it */
+	struct owner owner;
+	char (*links)[IFNAME_MAX];
+	size_t n_links;
+	struct nft_item *items;
+	size_t n;
+};
+
+#define RECORD_MAX	 (4u << 20) /* bytes of a file */
+#define RECORD_LINKS_MAX 1024
+#define RECORD_FOLDER	 "attachments"
+
+void record_free(struct nft_record *r); /* an empty one: nothing happens */
+#define scoped_record SCOPED(record_free)
+
+const char *record_user_text(enum nft_user user); /* "masq", "spoof", "portmap" */
+
+/* `run` is the scratch folder. */
+int record_write(int run, enum nft_user user, const struct nft_record *r, struct cni_error *err);
+
+/* By the owner's hash. Absent (file or folder): err->sys == ENOENT. Damaged: CNI_DECODE with the
+ * line. `ret` must be empty. */
+int record_read(int run, enum nft_user user, uint64_t hash, struct nft_record *ret,
+		struct cni_error *err);
+int record_remove(int run, enum nft_user user, uint64_t hash, struct cni_error *err);
+
+/* Text to record and back, for tests too. `text` becomes ret's (freed by record_free) if it
+ * succeeds. */
+int record_parse(char *text, struct nft_record *ret, struct cni_error *err);
+int record_print(const struct nft_record *r, char **ret, struct cni_error *err);
+
+/* Every record of `user`. A damaged one is handed out as an error: each(NULL, its error) decides.
+ * -1 stops. */
+int record_each(int run, enum nft_user user,
+		int (*each)(const struct nft_record *r, void *arg, struct cni_error *err),
+		void *arg, struct cni_error *err);
+
+/*
+ * Does a link of this owner still exist? Any of the record's, or the host veth that we would have
+ * made for it. `r` NULL: by the hash alone. A record without links cannot be proven dead: true.
+ */
+bool record_alive(const struct nft_record *r, uint64_t hash);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fs.h"
+
+int session_open(struct nft_session *s, struct cni_error *err)
+{
+	*s = (struct nft_session){ .run = -1, .lock = -1 };
+	if (fs_run_dir(true, &s->run, err) < 0)
+		return -1;
+	s->lock = openat(s->run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
+	if (fs_lock(s->lock, "nft.lock", FS_LOCK_SECONDS, err) < 0)
+		return -1;
+	return nft_tx_open(&s->tx, err);
+}
+
+/* The lock first: closing the socket may wait for RCU, and the next writer would wait with us. */
+void session_close(struct nft_session *s)
+{
+	close_fdp(&s->lock);
+	nft_tx_close(&s->tx);
+	close_fdp(&s->run);
+	s->run = s->lock = -1;
+}
+
+/* ---- lists of elements */
+
+void elems_free(struct elems *list)
+{
+	free(list->e);
+	*list = (struct elems){ 0 };
+}
+
+void elems_add(struct elems *list, const struct nft_elem *e)
+{
+	if (list->n == list->cap && !list->broken) {
+		size_t cap = list->cap * 2 + 16;
+		struct nft_elem *bigger = realloc(list->e, cap * sizeof(*bigger));
+
+		list->broken = bigger == NULL;
+		if (bigger != NULL) {
+			list->e = bigger;
+			list->cap = cap;
+		}
+	}
+	if (!list->broken)
+		list->e[list->n++] = *e;
+}
+
+void elems_add_items(struct elems *list, const struct nft_item *items, size_t n)
+{
+	struct nft_elem elems[NFT_ITEM_ELEMS];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t count = item_elems(&items[i], elems);
+
+		for (size_t k = 0; k < count; k++)
+			elems_add(list, &elems[k]);
+	}
+}
+
+/* ---- compare and delete */
+
+/* Keep of `list` only what has this owner. */
+static int keep_owned(struct nft_tx *tx, const char *owner, struct elems *list,
+		      struct cni_error *err)
+{
+	scoped_free const struct nft_elem **wanted = calloc(list->n + 1, sizeof(*wanted));
+	scoped_free struct elem_found *found = calloc(list->n + 1, sizeof(*found));
+	size_t kept = 0;
+
+	if (wanted == NULL || found == NULL)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "look up nftables elements");
+	for (size_t i = 0; i < list->n; i++)
+		wanted[i] = &list->e[i];
+	if (elem_get(tx, wanted, list->n, found, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list->n; i++) {
+		if (found[i].elem.set[0] != '\0' && strcmp(found[i].owner, owner) == 0)
+			list->e[kept++] = found[i].elem;
+	}
+	list->n = kept;
+	return 0;
+}
+
+/* A hand that was quicker than we: what it deleted needs no deleting. */
+static bool drop_absent(const struct nft_tx *tx, struct elems *list)
+{
+	size_t kept = 0, i = 0;
+
+	for (; i < tx->n && i < list->n; i++) {
+		if (tx->origins[i].error != ENOENT)
+			list->e[kept++] = list->e[i];
+	}
+	if (kept == list->n)
+		return false;
+	list->n = kept;
+	return true;
+}
+
+static bool again(const struct nft_tx *tx, const struct cni_error *err)
+{
+	return (err->sys == ERESTART || err->sys == EAGAIN || err->sys == EINTR) &&
+	       !nft_tx_expired(tx);
+}
+
+static int send_deletes(struct nft_tx *tx, struct elems *list, struct cni_error *err)
+{
+	do {
+		if (list->n == 0)
+			return 0;
+		nft_tx_begin(tx);
+		for (size_t i = 0; i < list->n; i++)
+			elem_put_delete(tx, &list->e[i], i);
+		if (nft_tx_commit(tx, false, err) == 0)
+			return 0;
+	} while (err->sys == ENOENT && drop_absent(tx, list));
+	return -1;
+}
+
+/* `owner` NULL: all of the list. */
+static int release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
+		   struct cni_error *err)
+{
+	struct skeleton found;
+
+	if (list->broken)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list nftables elements");
+	do {
+		if (list->n == 0)
+			return 0;
+		if (skeleton_look(&s->tx, family, NULL, 0, &found, err) < 0)
+			continue;
+		if (!found.there) {
+			list->n = 0;
+			return 0;
+		}
+		if ((owner == NULL || keep_owned(&s->tx, owner, list, err) == 0) &&
+		    send_deletes(&s->tx, list, err) == 0)
+			return 0;
+	} while (again(&s->tx, err));
+	return -1;
+}
+
+int session_release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
+		    struct cni_error *err)
+{
+	return release(s, family, owner, list, err);
+}
+
+int session_delete(struct nft_session *s, uint16_t family, struct elems *list,
+		   struct cni_error *err)
+{
+	return release(s, family, NULL, list, err);
+}
+
+/* ---- everything in the maps */
+
+struct find {
+	bool (*pick)(const struct elem_found *found, void *arg);
+	void *arg;
+	struct elems *ret;
+};
+
+static int find_one(const struct elem_found *found, void *arg)
+{
+	struct find *find = arg;
+
+	if (find->pick(found, find->arg))
+		elems_add(find->ret, &found->elem);
+	return find->ret->broken ? -1 : 0;
+}
+
+int session_find(struct nft_tx *tx, enum nft_user user,
+		 bool (*pick)(const struct elem_found *found, void *arg), void *arg,
+		 struct elems *ret, struct cni_error *err)
+{
+	struct find find = { .pick = pick, .arg = arg, .ret = ret };
+	scoped_free struct set_name *sets = NULL;
+	size_t n = 0;
+
+	if (skeleton_sets(tx, user, &sets, &n, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		size_t before = ret->n;
+
+		/* A disturbed list is asked for again: twice the same element would not do. */
+		while (elem_list(tx, skeleton_family(user), sets[i].name, find_one, &find, err) <
+		       0) {
+			ret->n = before;
+			if (!again(tx, err))
+				return -1;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "base/scoped.h"
+#include "nft/elem.h"
+#include "nft/record.h"
+#include "nft/skeleton.h"
+#include "nft/tx.h"
+
+/*
+ * One writer's turn: the lock file in the scratch folder (GENID alone starves at 64 writers), and
+ * the socket. The nft_*() calls of attach.h open one each; tests open one themselves, to let
+ * its k-th send fail.
+ */
+struct nft_session {
+	struct nft_tx tx;
+	int run;  /* the scratch folder */
+	int lock; /* held as long as it is open */
+};
+
+int session_open(struct nft_session *s, struct cni_error *err);
+void session_close(struct nft_session *s);
+#define scoped_session SCOPED(session_close)
+
+/*
+ * Make the table of `family` sound: nothing if it is. Else build it, or put its rules again, and
+ * give all living owners what they had by their records (but not `except`, who is about to say what
+ * it wants), in one transaction. `chains` as in skeleton_look(), which was called then.
+ */
+int session_build(struct nft_session *s, uint16_t family, uint64_t except,
+		  struct subnet_chain *chains, size_t n, struct cni_error *err);
+
+/* The bodies of nft_attach() and nft_detach() in a session. `want` is what the record will say. */
+int session_attach(struct nft_session *s, enum nft_user user, const struct nft_record *want,
+		   struct cni_error *err);
+
+/* A growing list of elements. */
+struct elems {
+	struct nft_elem *e;
+	size_t n, cap;
+	bool broken; /* no memory */
+};
+void elems_free(struct elems *list);
+#define scoped_elems SCOPED(elems_free)
+void elems_add(struct elems *list, const struct nft_elem *e);
+void elems_add_items(struct elems *list, const struct nft_item *items, size_t n);
+
+/* What has `owner` for comment among `list` is deleted, in one transaction; what went is left in
+ * `list`. No table: nothing goes. */
+int session_release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
+		    struct cni_error *err);
+/* The same without asking: these are ours. Absent ones are fine. */
+int session_delete(struct nft_session *s, uint16_t family, struct elems *list,
+		   struct cni_error *err);
+
+/* Every element of `user` that `pick` wants. */
+int session_find(struct nft_tx *tx, enum nft_user user,
+		 bool (*pick)(const struct elem_found *found, void *arg), void *arg,
+		 struct elems *ret, struct cni_error *err);

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation.
+ *
+ * Everything here is constant, or a pure function of a chain's name, so that two programs that
+ * build it at the same time want the same, and a flushed chain can be filled again without asking
+ * anybody. The table is created with NLM_F_EXCL: of two builders one wins whole, the other one
+ * looks again. Nothing is deleted as long as the rules are there, since a deletion costs 15 to
+ * 20 ms of RCU with nft's commit mutex held; rules are put again only when the use counts of
+ * the chains say that somebody flushed them.
+ *
+ * The rules say: a new connection to a local address is looked up by (address, protocol, port) and
+ * then by (protocol, port); what leaves is masqueraded if it was redirected and comes from the
+ * pod's own subnet or from loopback (the answer would not come back to us otherwise), or if the
+ * source is a pod that asked for it. `guard` takes back what route_localnet opens (CVE-2020-8558).
+ */
+#include "nft/skeleton.h"
+
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "base/text.h"
+#include "nft/expr.h"
+#include "nft/skeleton_parts.h"
+
+/* nft's numbers of its data types; a concatenation is six bits for each, first one on top. */
+enum { T_IP4 = 7, T_IP6 = 8, T_ETHER = 9, T_PROTO = 12, T_PORT = 13, T_IFNAME = 41 };
+#define CONCAT2(a, b)	 ((a) << 6 | (b))
+#define CONCAT3(a, b, c) (CONCAT2(a, b) << 6 | (c))
+
+enum { ORDER_NONE, ORDER_HOST, ORDER_BIG }; /* nft's byte orders; concatenations have none */
+
+struct set_def {
+	const char *name;
+	uint32_t key_type, key_len, key_order;
+	uint32_t data_type, data_len, data_order; /* data_type 0: a set, no map */
+	const char *comment;
+};
+
+/* clang-format off */
+static const struct set_def inet_sets[] = {
+	{ "masq4", T_IP4, 4, ORDER_BIG, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod: masquerade to all but its own subnet" },
+	{ "masq6", T_IP6, 16, ORDER_BIG, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod: masquerade to all but its own subnet" },
+	{ "pod4", T_IFNAME, 16, ORDER_HOST, T_IP4, 4, ORDER_BIG, "host interface: the pod's address" },
+	{ "pod6", T_IFNAME, 16, ORDER_HOST, T_IP6, 16, ORDER_BIG, "host interface: the pod's address" },
+	{ "snat4", CONCAT3(T_IP4, T_PROTO, T_PORT), 12, ORDER_NONE, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod, protocol, host port: clients to masquerade" },
+	{ "snat6", CONCAT3(T_IP6, T_PROTO, T_PORT), 24, ORDER_NONE, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod, protocol, host port: clients to masquerade" },
+};
+
+/* One family of maps for all, and one per list of conditions. */
+static const struct set_def port_sets[] = {
+	{ "hostip4", CONCAT3(T_IP4, T_PROTO, T_PORT), 12, ORDER_NONE, CONCAT2(T_IP4, T_PORT), 8, ORDER_NONE, "host address, protocol, port: pod" },
+	{ "hostport4", CONCAT2(T_PROTO, T_PORT), 8, ORDER_NONE, CONCAT2(T_IP4, T_PORT), 8, ORDER_NONE, "protocol, port of any local address: pod" },
+	{ "hostip6", CONCAT3(T_IP6, T_PROTO, T_PORT), 24, ORDER_NONE, CONCAT2(T_IP6, T_PORT), 20, ORDER_NONE, "host address, protocol, port: pod" },
+	{ "hostport6", CONCAT2(T_PROTO, T_PORT), 8, ORDER_NONE, CONCAT2(T_IP6, T_PORT), 20, ORDER_NONE, "protocol, port of any local address: pod" },
+};
+
+static const struct set_def bridge_sets[] = {
+	{ "allowed", CONCAT2(T_IFNAME, T_ETHER), 24, ORDER_NONE, 0, 0, 0, "host interface, MAC that the pod may send" },
+	{ "checked", T_IFNAME, 16, ORDER_HOST, 0, 0, 0, "host interface whose pod may send nothing else" },
+};
+
+const struct chain_def inet_chains[] = {
+	{ "hostports", NULL, 0, 0, 4, 2, NULL },
+	{ "guard", "filter", NF_INET_PRE_ROUTING, -300, 2, 0, "route_localnet must not open 127.0.0.0/8 to pods and neighbours" },
+	{ "prerouting", "nat", NF_INET_PRE_ROUTING, -95, 1, 0, NULL },
+	{ "output", "nat", NF_INET_LOCAL_OUT, -95, 1, 0, NULL },
+	{ "snat-all", NULL, 0, 0, 1, 0, NULL },
+	{ "hostport-clients", NULL, 0, 0, 6, 1, NULL },
+	{ "postrouting", "nat", NF_INET_POST_ROUTING, 105, 3, 0, NULL },
+};
+const size_t n_inet_chains = ARRAY_SIZE(inet_chains);
+
+const struct chain_def bridge_chains[] = {
+	{ "prerouting", "filter", 0 /* NF_BR_PRE_ROUTING */, -300, 1, 0, NULL },
+};
+const size_t n_bridge_chains = ARRAY_SIZE(bridge_chains);
+/* clang-format on */
+
+/* ---- tables, chains, sets */
+
+static struct nftnl_udata_buf *comment_data(struct nft_tx *tx, uint8_t type, const char *comment)
+{
+	struct nftnl_udata_buf *buf = nftnl_udata_buf_alloc(256);
+
+	if (buf == NULL || (comment != NULL && !nftnl_udata_put_strz(buf, type, comment)))
+		tx->broken = true;
+	return buf;
+}
+
+static void put_table(struct nft_tx *tx, uint16_t family)
+{
+	const struct nft_origin origin = { "table " NFT_TABLE, NULL, NFT_NO_ITEM, 0 };
+	struct nftnl_table *t = nftnl_table_alloc();
+	struct nftnl_udata_buf *data;
+	struct nlmsghdr *nlh;
+	char comment[128];
+
+	(void)text_format(comment, sizeof(comment),
+			  family == NFPROTO_INET
+			      ? "Podwire layout %u: host ports and masquerade of pods"
+			      : "Podwire layout %u: MAC addresses that pods may send",
+			  SKELETON_LAYOUT);
+	data = comment_data(tx, NFTNL_UDATA_TABLE_COMMENT, comment);
+	nlh = nft_tx_msg(tx, NFT_MSG_NEWTABLE, family, NLM_F_CREATE | NLM_F_EXCL, &origin);
+	if (t == NULL || data == NULL || nlh == NULL) {
+		tx->broken = true;
+	} else {
+		(void)nftnl_table_set_data(t, NFTNL_TABLE_NAME, NFT_TABLE, sizeof(NFT_TABLE));
+		(void)nftnl_table_set_data(t, NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(data),
+					   nftnl_udata_buf_len(data));
+		nftnl_table_nlmsg_build_payload(nlh, t);
+		nft_tx_end(tx, nlh);
+	}
+	if (data != NULL)
+		nftnl_udata_buf_free(data);
+	if (t != NULL)
+		nftnl_table_free(t);
+}
+
+static void fill_chain(struct nftnl_chain *c, const struct chain_def *def, const char *name)
+{
+	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, NFT_TABLE);
+	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
+	if (def->type == NULL)
+		return;
+	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, def->type);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, def->hook);
+	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, def->priority);
+	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+}
+
+static void put_chain_def(struct nft_tx *tx, uint16_t family, const struct chain_def *def,
+			  const char *name)
+{
+	const bool nat = def->type != NULL && strcmp(def->type, "nat") == 0;
+	const struct nft_origin origin = { def->name, nat ? "nft_chain_nat" : NULL, NFT_NO_ITEM,
+					   0 };
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct nftnl_udata_buf *data = comment_data(tx, NFTNL_UDATA_CHAIN_COMMENT, def->comment);
+	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_NEWCHAIN, family, NLM_F_CREATE, &origin);
+
+	if (c == NULL || data == NULL || nlh == NULL) {
+		tx->broken = true;
+	} else {
+		fill_chain(c, def, name);
+		if (def->comment != NULL)
+			(void)nftnl_chain_set_data(c, NFTNL_CHAIN_USERDATA,
+						   nftnl_udata_buf_data(data),
+						   nftnl_udata_buf_len(data));
+		nftnl_chain_nlmsg_build_payload(nlh, c);
+		nft_tx_end(tx, nlh);
+	}
+	if (data != NULL)
+		nftnl_udata_buf_free(data);
+	if (c != NULL)
+		nftnl_chain_free(c);
+}
+
+static void flush_chain(struct nft_tx *tx, uint16_t family, const char *name)
+{
+	const struct nft_origin origin = { "flush of a chain", NULL, NFT_NO_ITEM, 0 };
+	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_DELRULE, family, 0, &origin);
+
+	if (nlh == NULL)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, name);
+	nft_tx_end(tx, nlh);
+}
+
+static void fill_set(struct nftnl_set *s, const struct set_def *def, const char *name, uint32_t id)
+{
+	(void)nftnl_set_set_str(s, NFTNL_SET_TABLE, NFT_TABLE);
+	(void)nftnl_set_set_str(s, NFTNL_SET_NAME, name);
+	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, def->data_type != 0 ? NFT_SET_MAP : 0);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, def->key_type);
+	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, def->key_len);
+	if (def->data_type != 0)
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, def->data_type);
+	if (def->data_len != 0)
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, def->data_len);
+}
+
+static void put_set(struct nft_tx *tx, uint16_t family, const struct set_def *def, const char *name)
+{
+	const struct nft_origin origin = { def->name, NULL, NFT_NO_ITEM, 0 };
+	struct nftnl_set *s = nftnl_set_alloc();
+	struct nftnl_udata_buf *data = nftnl_udata_buf_alloc(256);
+	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_NEWSET, family, NLM_F_CREATE, &origin);
+
+	if (s == NULL || data == NULL || nlh == NULL) {
+		tx->broken = true;
+	} else {
+		fill_set(s, def, name, nlh->nlmsg_seq);
+		/* Without its byte orders nft prints keys the wrong way round. */
+		if (!nftnl_udata_put_u32(data, NFTNL_UDATA_SET_KEYBYTEORDER, def->key_order) ||
+		    (def->data_type != 0 &&
+		     !nftnl_udata_put_u32(data, NFTNL_UDATA_SET_DATABYTEORDER, def->data_order)) ||
+		    !nftnl_udata_put_strz(data, NFTNL_UDATA_SET_COMMENT, def->comment))
+			tx->broken = true;
+		(void)nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(data),
+					 nftnl_udata_buf_len(data));
+		nftnl_set_nlmsg_build_payload(nlh, s);
+		nft_tx_end(tx, nlh);
+	}
+	if (data != NULL)
+		nftnl_udata_buf_free(data);
+	if (s != NULL)
+		nftnl_set_free(s);
+}
+
+/* ---- rules */
+
+static const struct nft_origin plain_rule = { "rule", NULL, NFT_NO_ITEM, 0 };
+static const struct nft_origin fib_rule = { "rule with fib", "nft_fib_inet", NFT_NO_ITEM, 0 };
+static const struct nft_origin dnat_rule = { "rule with dnat", "nft_nat", NFT_NO_ITEM, 0 };
+static const struct nft_origin masq_rule = { "rule with masquerade", "nft_masq", NFT_NO_ITEM, 0 };
+static const struct nft_origin ct_rule = { "rule with ct", "nft_ct", NFT_NO_ITEM, 0 };
+
+/* dnat ip to [ip daddr .] meta l4proto . th dport map @MAP */
+static void put_dnat(struct nft_tx *tx, const char *chain, const char *suffix, int family,
+		     bool with_addr)
+{
+	bool four = family == AF_INET;
+	enum nft_reg proto = !with_addr ? REG_1 : four ? REG_WORD1 : REG_2;
+	enum nft_reg port = !with_addr ? REG_WORD1 : four ? REG_WORD2 : REG_WORD5;
+	struct nft_rule rule;
+	char map[NFT_NAME];
+
+	(void)text_format(map, sizeof(map), "%s%c%s", with_addr ? "hostip" : "hostport",
+			  four ? '4' : '6', suffix);
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, chain);
+	if (with_addr)
+		rule_load_addr(&rule, family, ADDR_DST);
+	rule_meta(&rule, NFT_META_L4PROTO, proto);
+	rule_payload(&rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, port);
+	rule_map(&rule, map, REG_1);
+	rule_dnat(&rule, family, REG_1, four ? REG_WORD1 : REG_2);
+	rule_end(&rule, &dnat_rule);
+}
+
+static void put_hostports(struct nft_tx *tx, const char *chain, const char *suffix)
+{
+	put_dnat(tx, chain, suffix, AF_INET, true);
+	put_dnat(tx, chain, suffix, AF_INET, false);
+	put_dnat(tx, chain, suffix, AF_INET6, true);
+	put_dnat(tx, chain, suffix, AF_INET6, false);
+}
+
+static void put_guard(struct nft_tx *tx, enum nft_addr_side side)
+{
+	const uint32_t lo = 1; /* the ifindex of lo in every network namespace */
+	struct ipnet loopback;
+	struct nft_rule rule;
+
+	if (!ipnet_parse("127.0.0.0/8", &loopback))
+		return;
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "guard");
+	rule_meta(&rule, NFT_META_IIF, REG_1);
+	rule_cmp_u32(&rule, NFT_CMP_NEQ, lo);
+	rule_addr_in(&rule, side, &loopback);
+	rule_verdict(&rule, NF_DROP, NULL);
+	rule_end(&rule, &plain_rule);
+}
+
+static void put_to_local(struct nft_tx *tx, const char *chain)
+{
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, chain);
+	rule_fib_local(&rule);
+	rule_verdict(&rule, NFT_GOTO, "hostports");
+	rule_end(&rule, &fib_rule);
+}
+
+static void put_masquerade(struct nft_tx *tx, const char *chain, const struct ipnet *from)
+{
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, chain);
+	if (from != NULL)
+		rule_addr_in(&rule, ADDR_SRC, from);
+	rule_masquerade(&rule);
+	rule_end(&rule, &masq_rule);
+}
+
+static void put_return(struct nft_tx *tx, const char *chain, const struct ipnet *to)
+{
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, chain);
+	rule_addr_in(&rule, ADDR_DST, to);
+	rule_verdict(&rule, NFT_RETURN, NULL);
+	rule_end(&rule, &plain_rule);
+}
+
+/* meta l4proto P ip daddr . meta l4proto . ct original proto-dst vmap @snat4: nft gives the ports
+ * of a ct expression a type only if it knows the protocol. */
+static void put_clients(struct nft_tx *tx, int family, uint8_t protocol)
+{
+	bool four = family == AF_INET;
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "hostport-clients");
+	rule_l4proto(&rule, protocol);
+	rule_load_addr(&rule, family, ADDR_DST);
+	rule_meta(&rule, NFT_META_L4PROTO, four ? REG_WORD1 : REG_2);
+	rule_ct(&rule, NFT_CT_PROTO_DST, true, four ? REG_WORD2 : REG_WORD5);
+	rule_map(&rule, four ? "snat4" : "snat6", REG_VERDICT);
+	rule_end(&rule, &ct_rule);
+}
+
+static void put_postrouting(struct nft_tx *tx)
+{
+	const uint32_t dnat = IPS_DST_NAT;
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "postrouting");
+	rule_ct(&rule, NFT_CT_STATUS, false, REG_1);
+	rule_mask(&rule, &dnat, sizeof(dnat));
+	rule_cmp_u32(&rule, NFT_CMP_NEQ, 0);
+	rule_verdict(&rule, NFT_JUMP, "hostport-clients");
+	rule_end(&rule, &ct_rule);
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "postrouting");
+	rule_load_addr(&rule, AF_INET, ADDR_SRC);
+	rule_map(&rule, "masq4", REG_VERDICT);
+	rule_end(&rule, &plain_rule);
+
+	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "postrouting");
+	rule_load_addr(&rule, AF_INET6, ADDR_SRC);
+	rule_map(&rule, "masq6", REG_VERDICT);
+	rule_end(&rule, &plain_rule);
+}
+
+static void put_inet_rules(struct nft_tx *tx)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
+
+	put_hostports(tx, "hostports", "");
+	put_guard(tx, ADDR_DST);
+	put_guard(tx, ADDR_SRC);
+	put_to_local(tx, "prerouting");
+	put_to_local(tx, "output");
+	put_masquerade(tx, "snat-all", NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		put_clients(tx, AF_INET, protocols[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		put_clients(tx, AF_INET6, protocols[i]);
+	put_postrouting(tx);
+}
+
+/* iifname @checked iifname . ether saddr != @allowed drop: the source is read from the frame's
+ * start, where it stands in VLAN-tagged frames too. */
+static void put_bridge_rules(struct nft_tx *tx)
+{
+	struct nft_rule rule;
+
+	rule_begin(&rule, tx, NFPROTO_BRIDGE, NFT_TABLE, "prerouting");
+	rule_meta(&rule, NFT_META_IIFNAME, REG_1);
+	rule_lookup(&rule, "checked", 0);
+	rule_meta(&rule, NFT_META_IIFNAME, REG_1);
+	rule_payload(&rule, NFT_PAYLOAD_LL_HEADER, 6, 6, REG_2);
+	rule_lookup(&rule, "allowed", NFT_LOOKUP_F_INV);
+	rule_verdict(&rule, NF_DROP, NULL);
+	rule_end(&rule, &plain_rule);
+}
+
+/* ---- all of it */
+
+static void put_parts(struct nft_tx *tx, uint16_t family, const struct set_def *sets, size_t n_sets,
+		      bool flush)
+{
+	bool inet = family == NFPROTO_INET;
+	const struct chain_def *chains = inet ? inet_chains : bridge_chains;
+	size_t n_chains = inet ? n_inet_chains : n_bridge_chains;
+
+	for (size_t i = 0; i < n_sets; i++)
+		put_set(tx, family, &sets[i], sets[i].name);
+	for (size_t i = 0; i < n_chains; i++)
+		put_chain_def(tx, family, &chains[i], chains[i].name);
+	for (size_t i = 0; flush && i < n_chains; i++)
+		flush_chain(tx, family, chains[i].name);
+}
+
+void skeleton_put(struct nft_tx *tx, const struct skeleton *found)
+{
+	if (found->sound)
+		return;
+	if (!found->there)
+		put_table(tx, found->family);
+	if (found->family == NFPROTO_BRIDGE) {
+		put_parts(tx, found->family, bridge_sets, ARRAY_SIZE(bridge_sets), found->there);
+		put_bridge_rules(tx);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++)
+		put_set(tx, found->family, &port_sets[i], port_sets[i].name);
+	put_parts(tx, found->family, inet_sets, ARRAY_SIZE(inet_sets), found->there);
+	put_inet_rules(tx);
+}
+
+void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again)
+{
+	static const struct chain_def subnet = { .name = "chain of a subnet" };
+	bool masq = strncmp(name, "masq-", 5) == 0;
+	struct ipnet net, other;
+
+	if (!chain_parse(name, masq ? "masq-" : "snat-", &net))
+		return;
+	put_chain_def(tx, NFPROTO_INET, &subnet, name);
+	if (again)
+		flush_chain(tx, NFPROTO_INET, name);
+	if (masq && ipnet_parse(ip_is4(&net.addr) ? "224.0.0.0/4" : "ff00::/8", &other)) {
+		put_return(tx, name, &net);
+		put_return(tx, name, &other);
+		put_masquerade(tx, name, NULL);
+	} else if (ipnet_parse(ip_is4(&net.addr) ? "127.0.0.0/8" : "::1/128", &other)) {
+		put_masquerade(tx, name, &net);
+		put_masquerade(tx, name, &other);
+	}
+}
+
+unsigned skeleton_chain_rules(const char *name)
+{
+	struct ipnet net;
+
+	if (chain_parse(name, "masq-", &net))
+		return 3;
+	return chain_parse(name, "snat-", &net) ? 2 : 0;
+}
+
+void skeleton_put_conditions(struct nft_tx *tx, const char hash[17])
+{
+	static const struct chain_def conditions = { .name = "chain of conditions" };
+	char name[NFT_NAME], suffix[20];
+
+	(void)text_format(suffix, sizeof(suffix), "-%s", hash);
+	for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++) {
+		(void)text_format(name, sizeof(name), "%s%s", port_sets[i].name, suffix);
+		put_set(tx, NFPROTO_INET, &port_sets[i], name);
+	}
+	(void)text_format(name, sizeof(name), "hostports%s", suffix);
+	put_chain_def(tx, NFPROTO_INET, &conditions, name);
+	flush_chain(tx, NFPROTO_INET, name);
+	put_hostports(tx, name, suffix);
+}
+
+static bool put_name(struct set_name *out, size_t *n, const char *name, const char *suffix)
+{
+	return text_format(out[(*n)++].name, NFT_NAME, "%s%s", name, suffix);
+}
+
+size_t skeleton_fixed_sets(enum nft_user user, struct set_name out[SKELETON_FIXED_SETS])
+{
+	size_t n = 0;
+
+	if (user == NFT_MASQ) {
+		for (size_t i = 0; i < 4; i++)
+			(void)put_name(out, &n, inet_sets[i].name, "");
+	} else if (user == NFT_PORTMAP) {
+		for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++)
+			(void)put_name(out, &n, port_sets[i].name, "");
+		(void)put_name(out, &n, "snat4", "");
+		(void)put_name(out, &n, "snat6", "");
+	} else {
+		for (size_t i = 0; i < ARRAY_SIZE(bridge_sets); i++)
+			(void)put_name(out, &n, bridge_sets[i].name, "");
+	}
+	return n;
+}

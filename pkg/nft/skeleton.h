@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nft/item.h"
+#include "nft/tx.h"
+
+/*
+ * The constant part of our tables: maps, sets, chains and rules, as in podwire.nft. Chains of
+ * subnets are functions of their names and part of it, too.
+ */
+#define SKELETON_LAYOUT 1
+
+/* A subnet chain that somebody wants, and whether it is there. */
+struct subnet_chain {
+	char name[NFT_NAME];
+	bool there;
+};
+
+struct skeleton {
+	uint16_t family; /* NFPROTO_INET, NFPROTO_BRIDGE */
+	bool there;	 /* the table exists */
+	bool sound;	 /* every chain has its rules and is referred to as it should be */
+	unsigned layout; /* of the table; 0: it does not say */
+};
+
+/*
+ * Read, in one send: the ruleset's generation (into tx), the table, the use counts of its chains,
+ * and which of `chains` exist. A table of another layout, or of somebody else: CNI_KERNEL.
+ */
+int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chains, size_t n,
+		  struct skeleton *ret, struct cni_error *err);
+
+/* Put into the transaction what is missing, or all of it where rules were flushed; nothing if it
+ * is sound. */
+void skeleton_put(struct nft_tx *tx, const struct skeleton *found);
+
+/* One subnet chain (`again`: it exists, its rules are put again). Names that are none of ours:
+ * nothing. */
+void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again);
+
+/* The maps and the chain of one list of conditions: "hostports-<hash>". */
+void skeleton_put_conditions(struct nft_tx *tx, const char hash[17]);
+
+/* "masq-…" and "snat-…" with a subnet: its rules, 0 for any other name. */
+unsigned skeleton_chain_rules(const char *name);
+
+/* Names and use counts of all chains of our table `family`; *ret malloc'd, the caller's. */
+struct chain_found {
+	char name[NFT_NAME];
+	uint32_t use;
+};
+int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret, size_t *ret_n,
+		    struct cni_error *err);
+
+/* The names of all sets and maps that items of `user` may be in. */
+struct set_name {
+	char name[NFT_NAME];
+};
+int skeleton_sets(struct nft_tx *tx, enum nft_user user, struct set_name **ret, size_t *ret_n,
+		  struct cni_error *err);
+
+uint16_t skeleton_family(enum nft_user user);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "base/text.h"
+#include "nft/skeleton.h"
+#include "nft/skeleton_parts.h"
+
+#define LAYOUT_TEXT "Podwire layout "
+
+uint16_t skeleton_family(enum nft_user user)
+{
+	return user == NFT_SPOOF ? NFPROTO_BRIDGE : NFPROTO_INET;
+}
+
+/* ---- one look */
+
+/* Items of the questions: chains of the skeleton come first, then the caller's. */
+#define ITEM_GENERATION 1000000
+#define ITEM_TABLE	1000001
+
+struct look {
+	struct nft_tx *tx;
+	struct skeleton *found;
+	const struct chain_def *defs;
+	size_t n_defs;
+	struct subnet_chain *chains;
+	bool foreign; /* the table says that it is not ours */
+};
+
+static void read_generation(struct nft_tx *tx, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
+		    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0) {
+			tx->genid = ntohl(mnl_attr_get_u32(attr));
+			tx->has_genid = true;
+		}
+	}
+}
+
+static int find_comment(const struct nftnl_udata *attr, void *arg)
+{
+	const char **ret = arg;
+	uint8_t len = nftnl_udata_len(attr);
+	const char *text = nftnl_udata_get(attr);
+
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_TABLE_COMMENT && len > 0 && text[len - 1] == '\0')
+		*ret = text;
+	return 0;
+}
+
+/* A kernel before 5.10 keeps no comment: the table's name must do then. */
+static void read_table(struct look *look, const struct nlmsghdr *nlh)
+{
+	struct nftnl_table *t = nftnl_table_alloc();
+	const char *comment = NULL;
+	const void *data;
+	uint32_t len = 0;
+
+	look->found->there = true;
+	if (t == NULL || nftnl_table_nlmsg_parse(nlh, t) < 0)
+		goto out;
+	data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
+	if (data == NULL || nftnl_udata_parse(data, len, find_comment, &comment) < 0 ||
+	    comment == NULL)
+		goto out;
+	if (strncmp(comment, LAYOUT_TEXT, strlen(LAYOUT_TEXT)) != 0)
+		look->foreign = true;
+	for (const char *p = comment + strlen(LAYOUT_TEXT);
+	     !look->foreign && *p >= '0' && *p <= '9'; p++)
+		look->found->layout = look->found->layout * 10 + (unsigned)(*p - '0');
+out:
+	if (t != NULL)
+		nftnl_table_free(t);
+}
+
+static bool read_chain(const struct nlmsghdr *nlh, char name[NFT_NAME], uint32_t *use)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	bool ok = c != NULL && nftnl_chain_nlmsg_parse(nlh, c) >= 0 &&
+		  nftnl_chain_is_set(c, NFTNL_CHAIN_NAME) &&
+		  strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), NFT_TABLE) == 0 &&
+		  text_format(name, NFT_NAME, "%s", nftnl_chain_get_str(c, NFTNL_CHAIN_NAME));
+
+	if (ok)
+		*use = nftnl_chain_get_u32(c, NFTNL_CHAIN_USE);
+	if (c != NULL)
+		nftnl_chain_free(c);
+	return ok;
+}
+
+static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+{
+	struct look *look = arg;
+	char name[NFT_NAME];
+	uint32_t use;
+
+	if (origin->item == ITEM_GENERATION)
+		read_generation(look->tx, nlh);
+	else if (origin->item == ITEM_TABLE)
+		read_table(look, nlh);
+	else if (!read_chain(nlh, name, &use))
+		return 0;
+	else if (origin->item >= look->n_defs)
+		look->chains[origin->item - look->n_defs].there = true;
+	else if (use < look->defs[origin->item].rules + look->defs[origin->item].refs)
+		look->found->sound = false;
+	return 0;
+}
+
+static void ask(struct nft_tx *tx, uint16_t type, uint16_t family, const char *chain, size_t item)
+{
+	const struct nft_origin origin = { .what = chain != NULL ? chain : "table " NFT_TABLE,
+					   .item = item };
+	struct nlmsghdr *nlh = nft_tx_msg(tx, type, family, 0, &origin);
+
+	if (nlh == NULL)
+		return;
+	if (type == NFT_MSG_GETTABLE)
+		mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NFT_TABLE);
+	if (type == NFT_MSG_GETCHAIN) {
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NFT_TABLE);
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
+	}
+	nft_tx_end(tx, nlh);
+}
+
+static int judge(const struct look *look, struct cni_error *err)
+{
+	const char *family = look->found->family == NFPROTO_INET ? "inet" : "bridge";
+
+	if (look->foreign)
+		return cni_fail(
+		    err, CNI_KERNEL,
+		    "the nftables table %s " NFT_TABLE
+		    " is not Podwire's: its comment is another one; rename or delete it",
+		    family);
+	if (look->found->layout > SKELETON_LAYOUT)
+		return cni_fail(err, CNI_KERNEL,
+				"the nftables table %s " NFT_TABLE
+				" has layout %u of a newer Podwire; this program knows layout %u",
+				family, look->found->layout, SKELETON_LAYOUT);
+	for (size_t i = 0; i < look->tx->n; i++) {
+		const struct nft_origin *o = &look->tx->origins[i];
+
+		if (o->error != 0 && o->error != ENOENT)
+			return cni_fail_sys(err, o->error, "nftables: read %s", o->what);
+		if (o->error == ENOENT && o->item < look->n_defs)
+			look->found->sound = false;
+	}
+	return 0;
+}
+
+int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chains, size_t n,
+		  struct skeleton *ret, struct cni_error *err)
+{
+	bool inet = family == NFPROTO_INET;
+	struct look look = {
+		.tx = tx,
+		.found = ret,
+		.defs = inet ? inet_chains : bridge_chains,
+		.n_defs = inet ? n_inet_chains : n_bridge_chains,
+		.chains = chains,
+	};
+
+	*ret = (struct skeleton){ .family = family, .sound = true };
+	tx->has_genid = false;
+	nft_tx_ask(tx);
+	ask(tx, NFT_MSG_GETGEN, AF_UNSPEC, NULL, ITEM_GENERATION);
+	ask(tx, NFT_MSG_GETTABLE, family, NULL, ITEM_TABLE);
+	for (size_t i = 0; i < look.n_defs; i++)
+		ask(tx, NFT_MSG_GETCHAIN, family, look.defs[i].name, i);
+	for (size_t i = 0; i < n; i++) {
+		chains[i].there = false;
+		ask(tx, NFT_MSG_GETCHAIN, family, chains[i].name, look.n_defs + i);
+	}
+	if (nft_tx_query(tx, look_answer, &look, err) < 0)
+		return -1;
+	return judge(&look, err);
+}
+
+/* ---- all chains, all sets */
+
+struct chain_list {
+	struct chain_found *chains;
+	size_t n, cap;
+};
+
+static int list_chain(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+{
+	struct chain_list *list = arg;
+	struct chain_found chain;
+
+	(void)origin;
+	if (!read_chain(nlh, chain.name, &chain.use))
+		return 0;
+	if (list->n == list->cap) {
+		size_t cap = list->cap * 2 + 16;
+		struct chain_found *bigger = realloc(list->chains, cap * sizeof(*bigger));
+
+		if (bigger == NULL)
+			return -1;
+		list->chains = bigger;
+		list->cap = cap;
+	}
+	list->chains[list->n++] = chain;
+	return 0;
+}
+
+int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret, size_t *ret_n,
+		    struct cni_error *err)
+{
+	const struct nft_origin origin = { .what = "chains", .item = NFT_NO_ITEM };
+	struct chain_list list = { 0 };
+	struct nlmsghdr *nlh;
+	int r;
+
+	do { /* somebody's change in the middle of the list: EINTR */
+		list.n = 0;
+		nft_tx_ask(tx);
+		nlh = nft_tx_msg(tx, NFT_MSG_GETCHAIN, family, NLM_F_DUMP, &origin);
+		if (nlh != NULL)
+			nft_tx_end(tx, nlh);
+		r = nft_tx_query(tx, list_chain, &list, err);
+	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
+	if (r < 0) {
+		free(list.chains);
+		return -1;
+	}
+	*ret = list.chains;
+	*ret_n = list.n;
+	return 0;
+}
+
+static size_t add_twins(struct set_name *out, const struct chain_found *chains, size_t n)
+{
+	static const char *const names[] = { "hostip4", "hostport4", "hostip6", "hostport6" };
+	static const char prefix[] = "hostports-";
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(chains[i].name, prefix, strlen(prefix)) != 0)
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+			(void)text_format(out[used++].name, NFT_NAME, "%s-%s", names[k],
+					  chains[i].name + strlen(prefix));
+	}
+	return used;
+}
+
+int skeleton_sets(struct nft_tx *tx, enum nft_user user, struct set_name **ret, size_t *ret_n,
+		  struct cni_error *err)
+{
+	scoped_free struct chain_found *chains = NULL;
+	struct set_name *sets;
+	size_t n = 0;
+
+	if (user == NFT_PORTMAP && skeleton_chains(tx, NFPROTO_INET, &chains, &n, err) < 0)
+		return -1;
+	sets = calloc(SKELETON_FIXED_SETS + 4 * n, sizeof(*sets));
+	if (sets == NULL)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list the maps of nftables");
+	*ret_n = skeleton_fixed_sets(user, sets);
+	*ret_n += add_twins(sets + *ret_n, chains, n);
+	*ret = sets;
+	return 0;
+}
