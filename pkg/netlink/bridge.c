@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -27,5 +28,10 @@ int link_add_bridge(struct nl *nl, const struct bridge_spec *spec, struct cni_er
 		nl_end(&req);
 	}
 	nl_end(&req);
-	return nl_call(nl, &req, err);
+	if (nl_call(nl, &req, err) == 0)
+		return 0;
+	if (spec->vlan_filtering && err->sys == EOPNOTSUPP)
+		return cni_wrap(err, "this kernel's bridge has no VLAN filtering "
+				     "(CONFIG_BRIDGE_VLAN_FILTERING), which VLANs need");
+	return -1;
 }
