@@ -11,13 +11,19 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TESTS / "lib"))
 
-from world import eq, main, test, wait_for  # noqa: E402 (the path comes first)
+import world  # noqa: E402 (the path comes first)
+from world import eq, main, wait_for  # noqa: E402
 
 __all__ = ["eq", "main", "test", "wait_for"]
 
 ACCESS = {"PVID", "Egress Untagged"}
 NODE4, LAN4 = "192.0.2.1", "192.0.2.2"
 NODE6, LAN6 = "2001:db8:0:1::1", "2001:db8:0:1::2"
+
+
+def test(function):
+    """A test with the time that an emulated machine may need."""
+    return world.test(function, timeout=120)
 
 
 def network(name, *subnets, **keys):
