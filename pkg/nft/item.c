@@ -2,11 +2,11 @@
 #include "nft/item.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <linux/netfilter.h>
-#include <netinet/in.h>
 
 #include "base/num.h"
 #include "base/scoped.h"
