@@ -104,6 +104,10 @@ class Node(World):
         for key in [key for key in os.environ if key.startswith("XDG_")]:
             del os.environ[key]
         self.bin = self.copy_programs()
+        self.settle()
+
+    def settle(self):
+        """The neighbour, and what the node looks like before anything happens."""
         self.own = "podwire" in self.sh(f"env -u CNI_COMMAND {self.bin}/bridge 2>&1", check=False).stdout
         self.lan = self.neighbour("lan", v4=(f"{NODE4}/24", f"{LAN4}/24"), v6=(f"{NODE6}/64", f"{LAN6}/64"))
         self.lan.sh(f"ip route add default via {NODE4}; ip -6 route add default via {NODE6}")
@@ -137,6 +141,9 @@ class Node(World):
 
     def promise_nothing_left(self, ids=()):
         self.promise_eq(self.leftovers(ids), [], "left behind")
+
+    def addresses_free(self, folders=STATE):
+        eq([found for found in self.leftovers((), folders) if found.startswith("address")], [], "address files")
 
     def promise_others_unchanged(self):
         self.promise_eq(self.others(), self.before, "what belongs to others")

@@ -125,6 +125,7 @@ def life(w, conflist):
                 tool.ok("del", pod, PORTS)
         else:
             collect(w, tool, conflist, a)
+        w.addresses_free()
         w.promise_nothing_left(("cnitool-",))
         w.remove(a)
         w.remove(b)

@@ -29,8 +29,6 @@ NETWORK = {
 def pods_reach_each_other_and_leave_nothing(w):
     c = Containerd(w, NETWORK)
     web, other = c.run("web"), c.run("other")
-    for pod in (web, other):
-        assert pod.pings("127.0.0.1"), "a pod's own loopback does not answer"
     eq(page(w, web.address(), 80), "10.88.0.1", "node to pod")
     w.at_once(lambda: page(w, web.address(6), 80) == "2001:4860:4860::1", "node to pod over IPv6")
     eq(page(other, web.address(), 80), other.address(), "pod to pod")
@@ -42,6 +40,7 @@ def pods_reach_each_other_and_leave_nothing(w):
     c.stop(web, "web")
     eq(page(w, peer, 80), "10.88.0.1", "the other pod after the first is gone")
     c.stop(other, "other")
+    w.addresses_free()
     w.promise_nothing_left((web.id, other.id))
     eq([name for name in links(w) if name.startswith("veth")], [], "host ends of pods")
     w.promise_others_unchanged()

@@ -161,7 +161,7 @@ def a_full_pool_is_full_for_both(w):
         reply.fails(text="no IP addresses available")
     for n, path in enumerate(reversed(paths)):
         w.chain(conflist, "DEL", w.pods[f"pod{n}"], f"id-{n}", path=path).ok()
-    eq([line for line in w.leftovers() if "address" in line], [], "addresses left behind")
+    w.addresses_free()
 
 
 @test

@@ -26,6 +26,7 @@ def podman(w):
 def gone(w, p, *containers):
     """What every program shows when the containers are removed."""
     p.remove(*containers)
+    w.addresses_free()
     w.promise_nothing_left()
     eq([name for name in links(w) if name.startswith("veth")], [], "host ends of pods")
     eq(w.sh("ip netns list").stdout.count("cni-"), 0, "namespaces of pods")

@@ -10,9 +10,9 @@ import json
 import os
 import sys
 
-from node import HERE, Node, client, closed, eq, run, serve, steady, test, world
+from node import HERE, Node, closed, run, steady, test, world
+from traffic import PORTS, Traffic
 
-PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
 NETWORK = {
     "cniVersion": "1.0.0",
     "name": "rootless",
@@ -25,20 +25,22 @@ NETWORK = {
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ],
 }
-GATEWAY, FOLDERS = "10.60.0.1", ("/run/state", "/run/podwire")
+FOLDERS = ("/run/state", "/run/podwire")
 
 
 def life_inside(w):
-    """Two pods on a node without a neighbour."""
+    """Two pods: ADD, packets, CHECK, DEL, DEL without namespace; the second round ends as the first."""
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
         found = w.chain(NETWORK, "ADD", a, ids[0], caps=PORTS).ok().ips()
         peer = w.chain(NETWORK, "ADD", b, ids[1]).ok().ips()
-        packets(w, a, b, found, peer)
+        assert a.pings("127.0.0.1"), "loopback is not up"
+        Traffic(w, NETWORK).check(a, b, found, peer)
         w.chain(NETWORK, "CHECK", a, ids[0], caps=PORTS).ok()
         for pod, ident in ((a, ids[0]), (b, ids[1]), (None, ids[0]), (None, ids[1])):
             w.chain(NETWORK, "DEL", pod, ident, caps=PORTS).ok()
+        w.addresses_free(FOLDERS)
         w.promise_eq(w.leftovers(ids, FOLDERS), [], "left behind")
         w.remove(a)
         w.remove(b)
@@ -48,26 +50,13 @@ def life_inside(w):
     assert closed(w, "127.0.0.1", 8080), "the host port is still open"
 
 
-def packets(w, a, b, found, peer):
-    serve(a, 80)
-    assert a.pings("127.0.0.1"), "loopback is not up"
-    for address in found:
-        assert b.pings(address), f"{address} does not answer the other pod"
-        w.at_once(lambda: w.pings(address), f"{address} answers the node")
-    eq(client(b, found[0], 80), peer[0], "client's address, pod to pod")
-    eq(client(w, "127.0.0.1", 8080), GATEWAY, "client's address through 127.0.0.1")
-    eq(client(a, GATEWAY, 8080), GATEWAY, "client's address of the pod itself")
-    assert client(b, GATEWAY, 8080), "another pod does not reach the host port"
-    assert closed(b, GATEWAY, 80), "the container's port is open on the node"
-
-
 def inside():
     """Root of the user namespace, in a /run of its own."""
     for folder in ("/run/netns", "/run/state"):
         os.makedirs(folder)
     w = Node()
-    w.own = "podwire" in w.sh(f"env -u CNI_COMMAND {w.bin}/bridge 2>&1", check=False).stdout
     w.sh("ip link set lo up")
+    w.settle()
     life_inside(w)
 
 

@@ -47,6 +47,8 @@ class Traffic:
         if self.portmap.get("capabilities", {}).get("portMappings"):
             for family in {version_of(address) for address in found_a}:
                 self.host_ports(a, b, family)
+        if self.bridge.get("promiscMode"):
+            assert links(self.w)[self.bridge["bridge"]]["promiscuity"] > 0, "the bridge is not promiscuous"
         if self.bridge.get("mtu"):
             mtu = links(self.w)["eth0"]["mtu"] if self.bridge["mtu"] == "auto" else self.bridge["mtu"]
             eq(links(a)["eth0"]["mtu"], mtu, "MTU in the pod")
