@@ -6,6 +6,15 @@
 
 #include "base/text.h"
 
+/* Messages hold what others sent us, and a line of a log must stay one line. */
+static void one_line(char *s)
+{
+	for (; *s != '\0'; s++) {
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			*s = '?';
+	}
+}
+
 int cni_vfail(struct cni_error *err, int code, int sys, const char *fmt, va_list ap)
 {
 	struct text t;
@@ -18,6 +27,7 @@ int cni_vfail(struct cni_error *err, int code, int sys, const char *fmt, va_list
 	text_vadd(&t, fmt, ap);
 	if (sys != 0)
 		text_add(&t, ": %s", strerror(sys));
+	one_line(err->msg);
 	return -1;
 }
 
@@ -66,6 +76,7 @@ int cni_wrap(struct cni_error *err, const char *fmt, ...)
 	text_vadd(&t, fmt, ap);
 	va_end(ap);
 	text_add(&t, ": %s", inner);
+	one_line(err->msg);
 	return -1;
 }
 

@@ -42,7 +42,8 @@ struct cni_error {
 	char details[2048]; /* what the layer below said, in its words */
 };
 
-/* Raise: sets code and msg, forgets what was there; returns -1. Overlong text is cut. */
+/* Raise: sets code and msg, forgets what was there; returns -1. Overlong text is cut, and control
+ * characters (of a value that somebody sent) become '?': msg is one line. */
 int cni_fail(struct cni_error *err, int code, const char *fmt, ...)
     __attribute__((__format__(__printf__, 3, 4), __warn_unused_result__));
 

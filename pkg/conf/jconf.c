@@ -248,15 +248,6 @@ int jconf_fill(const json_t *obj, const struct jpath *at, const struct jfield *f
 	return 0;
 }
 
-/* jansson quotes the offending bytes, which may be anything; our messages are one clean line. */
-static void clean(char *s)
-{
-	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7f)
-			*s = '?';
-	}
-}
-
 int jconf_load(const char *bytes, size_t len, const char *what, json_t **ret, struct cni_error *err)
 {
 	char shown[VALUE_TEXT];
@@ -265,11 +256,9 @@ int jconf_load(const char *bytes, size_t len, const char *what, json_t **ret, st
 
 	if (doc == NULL && len == 0)
 		return cni_fail(err, CNI_DECODE, "%s: empty, expected a JSON object", what);
-	if (doc == NULL) {
-		clean(why.text);
+	if (doc == NULL)
 		return cni_fail(err, CNI_DECODE, "%s: line %d, column %d: %s", what, why.line,
 				why.column, why.text);
-	}
 	if (!json_is_null(doc) && !json_is_object(doc)) {
 		value_text(doc, shown);
 		return cni_fail(err, CNI_DECODE, "%s: expected a JSON object, not %s", what, shown);

@@ -69,6 +69,17 @@ static void too_long(void **state)
 	assert_int_equal(strlen(err.details), sizeof(err.details) - 1);
 }
 
+static void one_line(void **state)
+{
+	struct cni_error err;
+
+	(void)state;
+	(void)!cni_fail(&err, CNI_IO, "file \"%s\"", "a\nb\x7f\xc3\xbc\t");
+	assert_string_equal(err.msg, "file \"a?b?\xc3\xbc?\"");
+	(void)!cni_wrap(&err, "%s", "x\ry");
+	assert_string_equal(err.msg, "x?y: file \"a?b?\xc3\xbc?\"");
+}
+
 static void clear(void **state)
 {
 	struct cni_error err;
@@ -103,9 +114,10 @@ static void keep_first(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(raise_one), cmocka_unit_test(system_calls),
-		cmocka_unit_test(wrap),	     cmocka_unit_test(too_long),
-		cmocka_unit_test(clear),     cmocka_unit_test(keep_first),
+		cmocka_unit_test(raise_one),  cmocka_unit_test(system_calls),
+		cmocka_unit_test(wrap),	      cmocka_unit_test(too_long),
+		cmocka_unit_test(clear),      cmocka_unit_test(one_line),
+		cmocka_unit_test(keep_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
