@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include "fuzz.h"
+#include "netlink/attr.h"
+#include "netlink/linkmsg.h"
+
+static bool ended(const char *s, size_t cap)
+{
+	return memchr(s, '\0', cap) != NULL;
+}
+
+static bool same(const struct link *a, const struct link *b)
+{
+	return a->index == b->index && a->mtu == b->mtu && a->master == b->master &&
+	       a->peer == b->peer && mac_equal(&a->mac, &b->mac) && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->alias, b->alias) == 0 && strcmp(a->kind, b->kind) == 0 &&
+	       a->hairpin == b->hairpin && a->vlan_filtering == b->vlan_filtering;
+}
+
+/* A message of `size` bytes, with `behind` more that do not belong to it; the caller frees it. */
+static struct nlmsghdr *message(const uint8_t *data, size_t size, size_t behind)
+{
+	struct nlmsghdr *nlh = calloc(1, size + behind);
+
+	FUZZ_CHECK(nlh != NULL);
+	memcpy(nlh, data, size);
+	memset((uint8_t *)nlh + size, 0xff, behind);
+	nlh->nlmsg_len = (uint32_t)size;
+	nlh->nlmsg_type = RTM_NEWLINK;
+	return nlh;
+}
+
+/* Walking the attributes comes to its end, whatever lengths they claim. */
+static void walk(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *at = NULL;
+	size_t steps = 0;
+
+	while ((at = attr_next(nlh, sizeof(struct ifinfomsg), at)) != NULL) {
+		FUZZ_CHECK(attr_len(at) <= nlh->nlmsg_len);
+		FUZZ_CHECK(++steps <= nlh->nlmsg_len);
+	}
+}
+
+/* A link message of any bytes: texts end within their fields, and what stands behind the message
+ * has no influence. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct link link, again;
+	struct nlmsghdr *nlh, *longer;
+	bool known;
+
+	if (size < sizeof(*nlh))
+		return 0;
+	nlh = message(data, size, 0);
+	longer = message(data, size, 64);
+	known = link_parse(nlh, &link);
+	FUZZ_CHECK(known == link_parse(longer, &again));
+	if (known) {
+		FUZZ_CHECK(ended(link.name, sizeof(link.name)));
+		FUZZ_CHECK(ended(link.alias, sizeof(link.alias)));
+		FUZZ_CHECK(ended(link.kind, sizeof(link.kind)));
+		FUZZ_CHECK(same(&link, &again));
+		walk(nlh);
+	}
+	free(nlh);
+	free(longer);
+	return 0;
+}
