@@ -2,19 +2,24 @@
 /*
  * Why: a neighbour that knew the address at another MAC (of the pod that had it before) keeps
  * sending there for up to 30 s. The kernel's own arp_notify speaks when the link goes up, which is
- * before the bridge port forwards, so nobody hears it. An RTM_GETLINK of each end makes the kernel
- * run its pending link events first; after that the port forwards and the frames arrive.
+ * before the bridge port forwards, so nobody hears it. Since Linux 6.8 an RTM_GETLINK of each end
+ * makes the kernel run its pending link events first; after that the port forwards and the frames
+ * arrive. Before 6.8 the port stays disabled for some milliseconds more: we look until it is not.
  */
 #include "netlink/announce.h"
 
 #include <arpa/inet.h>
+#include <linux/if_bridge.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <netinet/icmp6.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "netlink/podmsg.h"
+
+#define SETTLE_MS 100
 
 struct arp_frame {
 	uint8_t to[6], from[6];
@@ -108,14 +113,23 @@ size_t announce_frame(const struct ip *ip, const struct mac *mac, uint8_t buf[AN
 	return ip_is4(ip) ? arp(ip, mac, buf) : na(ip, mac, buf);
 }
 
-static void settle(struct nl *nl, int index)
+/* Read a link, settling it. False: a bridge port that does not take part yet. */
+static bool settled(struct nl *nl, int index)
 {
-	int *counter = nl->fail_after;
 	struct cni_error ignored;
 	struct link link;
 
+	return link_get_index(nl, index, &link, &ignored) < 0 ||
+	       strcmp(link.slave_kind, "bridge") != 0 || link.port_state != BR_STATE_DISABLED;
+}
+
+static void settle(struct nl *nl, int index)
+{
+	int *counter = nl->fail_after;
+
 	nl->fail_after = NULL; /* best effort: its failure is no step of ADD to be undone */
-	(void)link_get_index(nl, index, &link, &ignored);
+	for (int i = 0; i < SETTLE_MS && !settled(nl, index); i++)
+		(void)poll(NULL, 0, 1);
 	nl->fail_after = counter;
 }
 

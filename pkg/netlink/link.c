@@ -26,6 +26,7 @@ static void parse_kind(const struct nlattr *info, struct link *link)
 	if (strcmp(link->slave_kind, "bridge") == 0) {
 		attr_parse_nest(tb[IFLA_INFO_SLAVE_DATA], port, IFLA_BRPORT_MAX);
 		link->hairpin = attr_u8(port[IFLA_BRPORT_MODE]) != 0;
+		link->port_state = attr_u8(port[IFLA_BRPORT_STATE]);
 		link->isolated = attr_u8(port[IFLA_BRPORT_ISOLATED]) != 0;
 	}
 }

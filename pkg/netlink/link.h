@@ -23,6 +23,7 @@ struct link {
 	char slave_kind[16]; /* "bridge" for a bridge port */
 	char alias[IFALIAS_TEXT];
 	bool hairpin, isolated; /* of a bridge port */
+	uint8_t port_state;	/* of a bridge port: BR_STATE_FORWARDING … */
 	bool vlan_filtering;	/* of a bridge */
 };
 

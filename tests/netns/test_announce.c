@@ -46,7 +46,10 @@ static struct world world(void **state)
 	assert_ok(nl_open(&w.nl, &err), &err);
 	assert_ok(link_add_bridge(&w.nl, &spec, &err), &err);
 	assert_ok(link_get(&w.nl, "cni0", &w.bridge, &err), &err);
-	sandbox_host_ok(w.s, "ip link set cni0 up && ip addr add 10.88.0.1/16 dev cni0 && "
+	/* A port that stays: a bridge without carrier forgets its neighbours by itself. */
+	sandbox_host_ok(w.s, "ip link add stay type veth peer name other && ip link set stay up "
+			     "master cni0 && ip link set other up && ip link set cni0 up && "
+			     "ip addr add 10.88.0.1/16 dev cni0 && "
 			     "ip addr add fd00:88::1/64 dev cni0 nodad");
 	return w;
 }
