@@ -114,28 +114,15 @@ static void send_journal(const struct cni_call *call, const struct cni_error *er
 	journal_send(fields, ARRAY_SIZE(fields), 3);
 }
 
-/* kubectl and friends show one line. */
-static void one_line(char *s)
-{
-	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s < ' ')
-			*s = ' ';
-	}
-}
-
 static char *error_text(const struct cni_call *call, const struct cni_error *err)
 {
 	scoped_json json_t *root = json_object();
-	char msg[sizeof(err->msg)];
 	struct jout o = { 0 };
 
-	memcpy(msg, err->msg, sizeof(msg));
-	if (!err->passed)
-		one_line(msg);
 	jout_text(&o, root, "cniVersion",
 		  cni_version_text(call->version_known ? call->args.version : CNI_V_NEWEST));
 	(void)jout_set(&o, root, "code", json_integer(err->code));
-	(void)jout_set(&o, root, "msg", jout_string(msg));
+	(void)jout_set(&o, root, "msg", jout_string(err->msg));
 	jout_text(&o, root, "details", err->details);
 	return o.broken ? NULL : json_dumps(root, JSON_INDENT(4));
 }

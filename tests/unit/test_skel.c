@@ -2,6 +2,8 @@
 /* The environment and stdin of one call: cni-spec.md §5.1. */
 #include "fake.h"
 
+#include "cni/skel.h"
+
 #include <fcntl.h>
 
 /* ---- environment ---- */

@@ -2,6 +2,8 @@
 /* What goes to stdout, in success and in failure: cni-spec.md §5.1, OUT-*, ERR-*. */
 #include "fake.h"
 
+#include "cni/skel.h"
+
 #include <fcntl.h>
 #include <signal.h>
 
@@ -112,7 +114,7 @@ static void err01_any_bytes_become_one_document(void **state)
 	begin();
 	seen.add = say_rubbish;
 	run(&fake, &full, CONF("1.0.0"), &a);
-	assert_error(&a, CNI_KERNEL, "fake: two lines and \xef\xbf\xbd a byte");
+	assert_error(&a, CNI_KERNEL, "fake: two?lines and \xef\xbf\xbd a byte");
 	answer_free(&a);
 }
 

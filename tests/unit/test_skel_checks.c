@@ -3,6 +3,8 @@
  */
 #include "fake.h"
 
+#include "cni/skel.h"
+
 /* ---- versions ---- */
 
 static void ver01_add_and_del(void **state)
