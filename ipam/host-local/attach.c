@@ -274,23 +274,6 @@ static int not_available(struct cni_error *err, int sys, const char *what, const
 	return cni_fail_sys_code(err, CNI_NOT_AVAILABLE, sys, "cannot %s %s", what, path);
 }
 
-/* Could ADD make this folder? Ask the nearest parent that exists. */
-static int check_parent(const char *path, struct cni_error *err)
-{
-	char parent[PATH_MAX];
-	char *slash;
-
-	(void)text_format(parent, sizeof(parent), "%s", path);
-	while ((slash = strrchr(parent, '/')) != NULL) {
-		slash[slash == parent ? 1 : 0] = '\0';
-		if (faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
-			return 0;
-		if (errno != ENOENT || slash == parent)
-			return not_available(err, errno, "make the folder for", path);
-	}
-	return 0;
-}
-
 static int check_space(int dir, const char *path, struct cni_error *err)
 {
 	struct statvfs fs;
@@ -300,6 +283,32 @@ static int check_space(int dir, const char *path, struct cni_error *err)
 	if ((fs.f_blocks > 0 && fs.f_bfree == 0) || (fs.f_files > 0 && fs.f_ffree == 0))
 		return not_available(err, ENOSPC, "write to", path);
 	return 0;
+}
+
+static int check_writable(int dir, const char *path, struct cni_error *err)
+{
+	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return not_available(err, errno, "write to", path);
+	return check_space(dir, path, err);
+}
+
+/* The folder, or, while it is absent, the nearest parent that exists: where ADD would make it. */
+static int open_nearest(char *path, bool *ret_exact, int *ret_fd)
+{
+	*ret_exact = true;
+	for (;;) {
+		char *slash = strrchr(path, '/');
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0) {
+			*ret_fd = fd;
+			return 0;
+		}
+		if (errno != ENOENT || slash == NULL || slash[1] == '\0')
+			return -1;
+		slash[slash == path ? 1 : 0] = '\0';
+		*ret_exact = false;
+	}
 }
 
 static int check_pools(int dir, const struct host_local_conf *conf, const char *path,
@@ -323,19 +332,16 @@ static int check_pools(int dir, const struct host_local_conf *conf, const char *
 int host_local_status(const char *network, const struct host_local_conf *conf,
 		      struct cni_error *err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], nearest[PATH_MAX];
 	scoped_fd int dir = -1;
+	bool exact;
 
 	if (store_path(conf->data_dir, network, path, err) < 0)
 		return -1;
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 && errno == ENOENT)
-		return check_parent(path, err);
-	if (dir < 0)
+	memcpy(nearest, path, sizeof(nearest));
+	if (open_nearest(nearest, &exact, &dir) < 0)
 		return not_available(err, errno, "open", path);
-	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
-		return not_available(err, errno, "write to", path);
-	if (check_space(dir, path, err) < 0)
+	if (check_writable(dir, path, err) < 0)
 		return -1;
-	return check_pools(dir, conf, path, err);
+	return exact ? check_pools(dir, conf, path, err) : 0;
 }

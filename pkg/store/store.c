@@ -59,14 +59,19 @@ static int open_dir(const char *path, bool create, int *ret_fd, struct cni_error
 	return 0;
 }
 
-/* The reference's name and mode. An existing one is opened as it is, so that a read-only file
- * system can be looked at. */
-static int open_lock(int dir, const char *path, int *ret_fd, struct cni_error *err)
+/*
+ * The reference's name and mode. An existing one is opened as it is, so that a read-only file
+ * system can be looked at. Where it is absent and cannot be made (a full disk), nobody holds it,
+ * and whoever only reads or releases locks the folder itself instead.
+ */
+static int open_lock(int dir, bool create, const char *path, int *ret_fd, struct cni_error *err)
 {
 	int fd = openat(dir, LOCK, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT)
 		fd = openat(dir, LOCK, O_RDONLY | O_CREAT | O_CLOEXEC, 0750);
+	if (fd < 0 && !create && (errno == ENOSPC || errno == EDQUOT || errno == EROFS))
+		fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "open %s/" LOCK, path);
 	*ret_fd = fd;
@@ -86,7 +91,7 @@ static int lock_once(struct store *s, bool create, bool *ret_good, struct cni_er
 	if (open_dir(s->path, create, &dir, err) < 0)
 		return -1;
 	*ret_good = false;
-	if (open_lock(dir, s->path, &lock, err) < 0)
+	if (open_lock(dir, create, s->path, &lock, err) < 0)
 		return create && err->sys == ENOENT ? 0 : -1; /* the folder was removed */
 	if (fs_lock(lock, what, FS_LOCK_SECONDS, err) < 0)
 		return -1;

@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from world import eq, main, test
+from world import eq, main, test, wait_for
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 DIR = Path("/var/lib/cni/networks/net")
@@ -455,6 +455,7 @@ def held_lock_is_named(w):
     c = one()
     add(w, c)
     holder = w.bg(["flock", "--no-fork", str(DIR / "lock"), "sleep", "60"])
+    wait_for(lambda: w.sh(f"flock -n {DIR}/lock true", check=False).returncode != 0, "the lock to be taken")
     began = w.sh("cat /proc/uptime").stdout.split()[0]
     running = [w.start("host-local", v, c, "/run/netns/x", i) for v, i in (("ADD", "c2"), ("DEL", "c1"), ("CHECK", "c1"))]
     for p in running:
