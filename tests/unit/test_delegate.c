@@ -249,7 +249,7 @@ static void dlg12_clean_descriptors_and_signals(void **state)
 
 	script(w, "for f in /proc/$$/fd/*; do [ ! -e $f ] || [ $f -ef $0 ] || echo ${f##*/} >> "
 		  "$D/log; done; "
-		  "grep -E 'Sig(Blk|Ign)' /proc/$$/status > $D/env");
+		  "grep -E 'Sig(Blk|Ign)' /proc/self/status > $D/env");
 	if (cni_delegate(&w->args, "ipam", CNI_CHECK, &w->err) < 0)
 		fail_msg("%s", w->err.msg);
 	assert_non_null(file_text(w, "log", text, sizeof(text)));
