@@ -11,7 +11,7 @@ struct cni_error;
 
 /*
  * Which addresses may belong to an attachment: a hint that is never believed, next to the address
- * files, which are the truth (docs/decisions/005-address-index.md). All of it is called under the
+ * files, which are the truth (docs/decisions/009-address-index.md). All of it is called under the
  * store's lock. Nothing fails because the index cannot be written: it is then kept in memory for
  * this one call, and whoever comes next builds it anew.
  */
