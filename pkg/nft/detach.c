@@ -32,19 +32,24 @@ static int hand_out(const struct elems *gone, struct nft_item **ret, size_t *ret
 	return 0;
 }
 
-/* No socket, no lock, nothing created, if there is neither a record nor a table. */
+/*
+ * No lock, and nothing created, if there is nothing. With the records complete (the usual case) not
+ * even a socket: a pod without a record has no elements.
+ */
 static int anything_there(enum nft_user user, uint64_t hash, bool *ret, struct cni_error *err)
 {
 	scoped_record struct nft_record record = { 0 };
 	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct cni_error no_record = { 0 };
 	struct skeleton found;
 	scoped_fd int run = -1;
-	struct cni_error no_record;
 
-	*ret = true;
-	if (fs_run_dir(false, &run, &no_record) == 0 &&
-	    (record_read(run, user, hash, &record, &no_record) == 0 || no_record.sys != ENOENT))
-		return 0;
+	if (fs_run_dir(false, &run, &no_record) == 0) {
+		*ret = record_read(run, user, hash, &record, &no_record) == 0 ||
+		       no_record.sys != ENOENT;
+		if (*ret || !record_missing(run))
+			return 0;
+	}
 	if (nft_tx_open(&tx, err) < 0)
 		return -1;
 	if (skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, err) < 0)

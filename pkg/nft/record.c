@@ -19,6 +19,7 @@
 #define HEADER	  "podwire attachment 1"
 #define FIELDS	  8
 #define LINE_TEXT 256
+#define LOST_MARK "incomplete"
 
 void record_free(struct nft_record *r)
 {
@@ -265,13 +266,38 @@ static void file_name(enum nft_user user, uint64_t hash, char buf[64])
 	(void)text_format(buf, 64, "%s-%016" PRIx64, record_user_text(user), hash);
 }
 
-static int open_folder(int run, bool create, struct cni_error *err)
+/* Made under another name, so that it never stands there without its mark. */
+int record_folder_make(int run, bool (*tables)(void *arg), void *arg, struct cni_error *err)
 {
-	int fd;
+	static const char making[] = RECORD_FOLDER ".new";
+	scoped_fd int folder = -1;
 
-	if (create && mkdirat(run, RECORD_FOLDER, 0700) < 0 && errno != EEXIST)
+	if (faccessat(run, RECORD_FOLDER, F_OK, 0) == 0)
+		return 0;
+	if (mkdirat(run, making, 0700) < 0 && errno != EEXIST)
 		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
-	fd = openat(run, RECORD_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder = openat(run, making, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
+	if (!tables(arg))
+		(void)unlinkat(folder, LOST_MARK, 0);
+	else if (fs_write_at(folder, LOST_MARK, "", 0, 0600, err) < 0)
+		return -1;
+	if (renameat(run, making, run, RECORD_FOLDER) < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
+	return 0;
+}
+
+bool record_missing(int run)
+{
+	return faccessat(run, RECORD_FOLDER, F_OK, 0) < 0 ||
+	       faccessat(run, RECORD_FOLDER "/" LOST_MARK, F_OK, 0) == 0;
+}
+
+static int open_folder(int run, struct cni_error *err)
+{
+	int fd = openat(run, RECORD_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
 	if (fd < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder " RECORD_FOLDER);
 	return fd;
@@ -279,7 +305,7 @@ static int open_folder(int run, bool create, struct cni_error *err)
 
 int record_write(int run, enum nft_user user, const struct nft_record *r, struct cni_error *err)
 {
-	scoped_fd int folder = open_folder(run, true, err);
+	scoped_fd int folder = open_folder(run, err);
 	scoped_free char *text = NULL;
 	char name[64];
 
@@ -311,7 +337,7 @@ static int read_file(int folder, const char *name, struct nft_record *ret, struc
 int record_read(int run, enum nft_user user, uint64_t hash, struct nft_record *ret,
 		struct cni_error *err)
 {
-	scoped_fd int folder = open_folder(run, false, err);
+	scoped_fd int folder = open_folder(run, err);
 	char name[64];
 
 	file_name(user, hash, name);
@@ -320,7 +346,7 @@ int record_read(int run, enum nft_user user, uint64_t hash, struct nft_record *r
 
 int record_remove(int run, enum nft_user user, uint64_t hash, struct cni_error *err)
 {
-	scoped_fd int folder = open_folder(run, false, err);
+	scoped_fd int folder = open_folder(run, err);
 	char name[64];
 
 	if (folder < 0)
@@ -350,7 +376,7 @@ int record_each(int run, enum nft_user user,
 		int (*each)(const struct nft_record *r, void *arg, struct cni_error *err),
 		void *arg, struct cni_error *err)
 {
-	scoped_fd int folder = open_folder(run, false, err);
+	scoped_fd int folder = open_folder(run, err);
 	SCOPED(close_dir) DIR *dir = NULL;
 	size_t prefix = strlen(record_user_text(user));
 	const struct dirent *d;

@@ -27,6 +27,16 @@ struct nft_record {
 #define RECORD_LINKS_MAX 1024
 #define RECORD_FOLDER	 "attachments"
 
+/*
+ * Make the folder, for a writer. If it was missing although there are tables already (`tables`),
+ * the records of what is in them are lost: the folder is marked, and record_missing() says so from
+ * then on.
+ */
+int record_folder_make(int run, bool (*tables)(void *arg), void *arg, struct cni_error *err);
+
+/* Can an owner without a record have elements? (The folder is missing, or was lost once.) */
+bool record_missing(int run);
+
 void record_free(struct nft_record *r); /* an empty one: nothing happens */
 #define scoped_record SCOPED(record_free)
 

@@ -5,7 +5,21 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include <linux/netfilter.h>
+
 #include "base/fs.h"
+
+/* When in doubt, they are. */
+static bool tables_there(void *tx)
+{
+	struct skeleton inet = { .there = true }, bridge = { .there = true };
+	struct cni_error unclear;
+
+	if (skeleton_look(tx, NFPROTO_INET, NULL, 0, &inet, &unclear) < 0 ||
+	    skeleton_look(tx, NFPROTO_BRIDGE, NULL, 0, &bridge, &unclear) < 0)
+		return true;
+	return inet.there || bridge.there;
+}
 
 int session_open(struct nft_session *s, struct cni_error *err)
 {
@@ -15,9 +29,9 @@ int session_open(struct nft_session *s, struct cni_error *err)
 	s->lock = openat(s->run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
-	if (fs_lock(s->lock, "nft.lock", FS_LOCK_SECONDS, err) < 0)
+	if (fs_lock(s->lock, "nft.lock", FS_LOCK_SECONDS, err) < 0 || nft_tx_open(&s->tx, err) < 0)
 		return -1;
-	return nft_tx_open(&s->tx, err);
+	return record_folder_make(s->run, tables_there, &s->tx, err);
 }
 
 /* The lock first: closing the socket may wait for RCU, and the next writer would wait with us. */

@@ -163,7 +163,9 @@ struct nlmsghdr *nft_tx_msg(struct nft_tx *tx, uint16_t type, uint16_t family, u
 	tx->broken = tx->broken || !make_room(tx);
 	if (tx->broken)
 		return NULL;
-	nlh = put_header(tx, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags);
+	if (NFNL_SUBSYS_ID(type) == 0)
+		type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+	nlh = put_header(tx, type, flags);
 	put_gen(nlh, family, 0);
 	tx->origins[tx->n] = *origin;
 	tx->origins[tx->n++].error = 0;

@@ -52,7 +52,7 @@ void nft_tx_begin(struct nft_tx *tx); /* forget what was put together; start a t
 void nft_tx_ask(struct nft_tx *tx);   /* the same, for questions */
 
 /*
- * Begin one message (`type` without subsystem: NFT_MSG_NEWRULE …); there is room for
+ * Begin one message (`type` without subsystem is nftables': NFT_MSG_NEWRULE …); there is room for
  * NFT_MSG_ROOM bytes behind the header. NULL without memory: put nothing, the send will fail.
  * nft_tx_end() closes the message that was begun last.
  */

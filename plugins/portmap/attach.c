@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation.
+ *
+ * ADD makes one nftables transaction for both families (pkg/nft: elements only; its record comes
+ * before). Only then, since the table's guard must stand before it, route_localnet is set on the
+ * host interface that leads to the pod's IPv4 address, so that connections to 127.0.0.1 may leave
+ * through it; for [::1] the one route that lets the answers in. Both are per-node switches, shared
+ * by all pods of a bridge, and stay. Last, UDP conntrack entries that would send datagrams of known
+ * clients to where the port led before are forgotten: after the elements, so that the next datagram
+ * makes the right entry.
+ *
+ * A failure takes the elements back; a crash leaves a record that DEL or GC works from. DEL needs
+ * nothing but (network, container, interface): it releases by the record, or by the comments.
+ * Another owner's port is taken over if none of the links in that owner's record exists any more;
+ * therefore the record names the host-side interfaces of prevResult, bridges excepted.
+ */
+#include "attach.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <linux/ip.h>
+
+#include "base/undo.h"
+#include "netlink/route.h"
+#include "nft/conntrack.h"
+#include "plan.h"
+
+/* ---- proof of life */
+
+#define LINKS_MAX 16 /* host-side interfaces of one pod that we remember */
+
+static bool dies_with_the_pod(struct nl *nl, const struct cni_interface *itf)
+{
+	struct cni_error ignored;
+	struct link link;
+
+	return (itf->sandbox == NULL || itf->sandbox[0] == '\0') && itf->name != NULL &&
+	       ifname_problem(itf->name) == NULL && link_get(nl, itf->name, &link, &ignored) == 0 &&
+	       strcmp(link.kind, "bridge") != 0;
+}
+
+static size_t find_links(struct nl *nl, const struct cni_result *prev, const char *links[LINKS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < prev->n_interfaces && n < LINKS_MAX; i++) {
+		if (dies_with_the_pod(nl, &prev->interfaces[i]))
+			links[n++] = prev->interfaces[i].name;
+	}
+	return n;
+}
+
+/* ---- loopback clients */
+
+static int let_loopback_in(struct portmap_plan *p, bool four, struct cni_error *err)
+{
+	struct link link;
+
+	if (portmap_way(p, four, &link, err) < 0)
+		return -1;
+	if (!four)
+		return route_add_local6(&p->nl, link.index, link.name, err);
+	if (link_set_inet(&p->nl, link.index, link.name, IPV4_DEVCONF_ROUTE_LOCALNET, 1, err) < 0)
+		return cni_wrap(err, "unable to enable route_localnet on %s", link.name);
+	return 0;
+}
+
+/* ---- the verbs */
+
+static void undo_elements(void *owner, const void *unused)
+{
+	struct cni_error ignored;
+
+	(void)unused;
+	(void)nft_detach(NFT_PORTMAP, owner, NULL, NULL, &ignored);
+}
+
+static int apply(const struct cni_args *args, const struct portmap_conf *conf,
+		 struct portmap_plan *p, struct cni_error *err)
+{
+	scoped_undo struct undo undo = { .n = 0 };
+	const char *links[LINKS_MAX];
+	size_t n_links = find_links(&p->nl, &args->prev, links);
+	struct cni_error ignored;
+
+	if (p->conditions[0] != '\0' &&
+	    nft_conditions_ensure(&conf->conditions, p->conditions, err) < 0)
+		return -1;
+	if (nft_attach(NFT_PORTMAP, &p->owner, links, n_links, p->items, p->n, err) < 0)
+		return -1;
+	undo_push(&undo, undo_elements, &p->owner, NULL);
+	if (portmap_wants_loopback(conf, p->items, p->n, true) && let_loopback_in(p, true, err) < 0)
+		return -1;
+	if (portmap_wants_loopback(conf, p->items, p->n, false))
+		(void)let_loopback_in(p, false, &ignored); /* where it is possible */
+	conntrack_forget_old(p->items, p->n);
+	undo_commit(&undo);
+	return 0;
+}
+
+int portmap_attach(const struct cni_args *args, const struct portmap_conf *conf,
+		   struct cni_result *result, struct cni_error *err)
+{
+	scoped_plan struct portmap_plan p = { .n = 0 };
+
+	if (conf->n != 0 && portmap_plan_make(args, conf, &p, err) < 0)
+		return -1;
+	/* Without memory it should fail before anything is changed. */
+	if (cni_result_copy(result, &args->prev, err) < 0)
+		return -1;
+	return p.n == 0 ? 0 : apply(args, conf, &p, err);
+}
+
+int portmap_detach(const struct cni_args *args, struct cni_error *err)
+{
+	const struct owner owner = cni_owner(args);
+	scoped_free struct nft_item *items = NULL;
+	size_t n = 0;
+
+	if (nft_detach(NFT_PORTMAP, &owner, &items, &n, err) < 0)
+		return -1;
+	conntrack_forget_pod(items, n);
+	return 0;
+}
+
+static bool still_valid(void *arg, const char *container, const char *ifname)
+{
+	return cni_attachment_valid(arg, container, ifname);
+}
+
+int portmap_gc(const struct cni_args *args, struct cni_error *err)
+{
+	return nft_gc(NFT_PORTMAP, args->network, still_valid, (void *)(uintptr_t)args, err);
+}
