@@ -14,210 +14,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/scoped.h"
 #include "base/text.h"
 #include "store/names.h"
 #include "store/record.h"
-#include "store/store.h"
-
-/* A folder of its own per test; `path` is the network's. */
-struct world {
-	char dir[64];
-	char path[128];
-};
-
-static const struct owner alice = { "net", "alice", "eth0" };
-static const struct owner alice1 = { "net", "alice", "eth1" };
-static const struct owner bob = { "net", "bob", "eth0" };
-
-static int setup(void **state)
-{
-	struct world *w = test_calloc(1, sizeof(*w));
-
-	(void)text_format(w->dir, sizeof(w->dir), "/tmp/test-store-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	(void)text_format(w->path, sizeof(w->path), "%s/net", w->dir);
-	*state = w;
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	assert_int_equal(nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-	test_free(w);
-	return 0;
-}
-
-/* ---- what others do to the folder ---- */
-
-static void in_folder(const struct world *w, const char *name, char buf[PATH_MAX])
-{
-	assert_true(text_format(buf, PATH_MAX, "%s/%s", w->path, name));
-}
-
-static void put_bytes(const struct world *w, const char *name, const char *data, size_t len)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	in_folder(w, name, path);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, len), len);
-	(void)close(fd);
-}
-
-static void put(const struct world *w, const char *name, const char *text)
-{
-	put_bytes(w, name, text, strlen(text));
-}
-
-static void take_away(const struct world *w, const char *name)
-{
-	char path[PATH_MAX];
-
-	in_folder(w, name, path);
-	assert_int_equal(remove(path), 0);
-}
-
-static bool exists(const struct world *w, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	in_folder(w, name, path);
-	return lstat(path, &st) == 0;
-}
-
-static void assert_file(const struct world *w, const char *name, const char *text, mode_t mode)
-{
-	char path[PATH_MAX], buf[256];
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	in_folder(w, name, path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	n = read(fd, buf, sizeof(buf) - 1);
-	assert_true(n >= 0);
-	buf[n] = '\0';
-	assert_string_equal(buf, text);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(st.st_mode & 07777, mode);
-	(void)close(fd);
-}
-
-/* ---- what we do, each in a store opened for it alone ---- */
-
-static struct ip ip(const char *s)
-{
-	struct ip a;
-
-	if (!ip_parse(s, &a))
-		fail_msg("%s", s);
-	return a;
-}
-
-static void must_open(struct store *s, const struct world *w, bool create)
-{
-	struct cni_error err;
-
-	if (store_open(s, w->dir, "net", create, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static bool claim(const struct world *w, const struct owner *o, const char *address)
-{
-	scoped_store struct store s = STORE_CLOSED;
-	const struct ip a = ip(address);
-	struct cni_error err;
-	bool got;
-
-	must_open(&s, w, true);
-	if (store_claim(&s, o, &a, &got, &err) < 0)
-		fail_msg("%s", err.msg);
-	return got;
-}
-
-static void release(const struct world *w, const struct owner *o)
-{
-	scoped_store struct store s = STORE_CLOSED;
-	struct cni_error err;
-
-	must_open(&s, w, false);
-	if (store_release(&s, o, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-/* What `o` has, as "a b", in the order of the addresses. */
-static void owned_text(const struct store *s, const struct owner *o, char *buf, size_t cap)
-{
-	struct cni_error err;
-	struct owned owned;
-	char one[IP_TEXT];
-	struct text t;
-
-	if (store_find(s, o, &owned, &err) < 0)
-		fail_msg("%s", err.msg);
-	text_init(&t, buf, cap);
-	for (size_t i = 0; i < owned.n; i++) {
-		ip_print(&owned.ip[i], one);
-		text_add(&t, "%s%s", i > 0 ? " " : "", one);
-	}
-}
-
-static void assert_owns(const struct world *w, const struct owner *o, const char *want)
-{
-	scoped_store struct store s = STORE_CLOSED;
-	char got[512];
-
-	must_open(&s, w, false);
-	owned_text(&s, o, got, sizeof(got));
-	assert_string_equal(got, want);
-}
-
-/* Is the index on disk believed, as after a change of ours and nobody else's? */
-static bool index_is_fresh(const struct world *w)
-{
-	scoped_store struct store s = STORE_CLOSED;
-
-	must_open(&s, w, false);
-	return s.index.on_disk && !s.index.changed;
-}
-
-static size_t index_entries(const struct world *w)
-{
-	scoped_fd int dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char path[PATH_MAX];
-	struct stat st;
-	size_t n = 0;
-	const struct owner *all[] = { &alice, &alice1, &bob };
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		assert_true(
-		    text_format(path, sizeof(path), INDEX_DIR "/%016llx",
-				(unsigned long long)index_hash(all[i]->container, all[i]->ifname)));
-		n += fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 1 : 0;
-	}
-	return n;
-}
-
-/* ---- tests ---- */
+#include "store_world.h"
 
 static void files_are_the_references(void **state)
 {
@@ -318,18 +121,6 @@ static void absent_folder(void **state)
 	assert_int_equal(err.code, CNI_IO);
 	assert_int_equal(access(w->path, F_OK), -1);
 	store_close(&s);
-}
-
-static void reading_makes_no_index(void **state)
-{
-	struct world *w = *state;
-
-	assert_int_equal(mkdir(w->path, 0755), 0);
-	put(w, "10.1.2.3", "alice\r\neth0");
-	assert_owns(w, &alice, "10.1.2.3");
-	release(w, &alice);
-	assert_false(exists(w, "10.1.2.3"));
-	assert_false(exists(w, INDEX_DIR));
 }
 
 static void records(void **state)
@@ -447,64 +238,6 @@ static void foreign_things_stay(void **state)
 		    exists(w, "2001:DB8::1"));
 }
 
-static void others_changes_are_seen(void **state)
-{
-	struct world *w = *state;
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	/* Within the same tick of the kernel's clock, whatever it is. */
-	put(w, "10.1.2.3", "bob\r\neth0");
-	assert_owns(w, &bob, "10.1.2.3");
-	assert_true(index_is_fresh(w));
-	assert_owns(w, &alice, "10.1.2.2");
-	take_away(w, "10.1.2.2");
-	assert_false(index_is_fresh(w));
-	assert_owns(w, &alice, "");
-	assert_int_equal(index_entries(w), 1);
-	put(w, "10.1.2.2", "bob\r\neth0");
-	assert_owns(w, &bob, "10.1.2.2 10.1.2.3");
-	release(w, &bob);
-	assert_false(exists(w, "10.1.2.2"));
-	assert_false(exists(w, "10.1.2.3"));
-	assert_int_equal(index_entries(w), 0);
-}
-
-/* Kernels without fine-grained times stamp a change with the last tick of the clock, file systems
- * with small inodes with the last second: neither may ever be the time that we chose. */
-static void folder_time_is_past(void **state)
-{
-	struct world *w = *state;
-	struct timespec now;
-	struct stat st;
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	assert_int_equal(stat(w->path, &st), 0);
-	assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
-	assert_true(st.st_mtim.tv_sec + 1 < now.tv_sec);
-	assert_true(st.st_mtim.tv_sec + 60 > now.tv_sec);
-}
-
-/* A file overwritten in place moves no time of the folder: its content decides all the same. */
-static void overwritten_in_place(void **state)
-{
-	struct world *w = *state;
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	put(w, "10.1.2.2", "alice");
-	assert_true(index_is_fresh(w));
-	assert_owns(w, &alice, "10.1.2.2");
-	put(w, "10.1.2.2", "bob\r\neth0");
-	assert_owns(w, &alice, "");
-	release(w, &alice);
-	assert_file(w, "10.1.2.2", "bob\r\neth0", 0600);
-	put(w, "10.1.2.2", "alice");
-	release(w, &alice1); /* by container alone, any interface */
-	put(w, "10.1.2.9", "x");
-	assert_owns(w, &alice, "10.1.2.2");
-	release(w, &alice1);
-	assert_false(exists(w, "10.1.2.2"));
-}
-
 static void exact_before_old_format(void **state)
 {
 	struct world *w = *state;
@@ -521,96 +254,6 @@ static void exact_before_old_format(void **state)
 	release(w, &alice);
 	assert_false(exists(w, "10.1.2.3"));
 	assert_false(exists(w, "10.1.2.4"));
-}
-
-/* The index says what it likes: the address files decide. */
-static void index_is_never_believed(void **state)
-{
-	struct world *w = *state;
-	char name[64], path[PATH_MAX];
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	assert_true(claim(w, &bob, "10.1.2.3"));
-	(void)text_format(name, sizeof(name), INDEX_DIR "/%016llx",
-			  (unsigned long long)index_hash("alice", "eth0"));
-	take_away(w, name);
-	in_folder(w, name, path);
-	assert_int_equal(symlink("rubbish,10.1.2.3,10.9.9.9,,10.1.2.2", path), 0);
-	assert_true(index_is_fresh(w)); /* nothing tells: the folder itself was not touched */
-	assert_owns(w, &alice, "10.1.2.2");
-	release(w, &alice);
-	assert_true(exists(w, "10.1.2.3"));
-	assert_false(exists(w, "10.1.2.2"));
-}
-
-static void damaged_index_is_rebuilt(void **state)
-{
-	static const char *const stamps[] = { "", "0.000000000 0.000000000", "rubbish", NULL };
-	struct world *w = *state;
-	char path[PATH_MAX];
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	for (size_t i = 0; i < ARRAY_SIZE(stamps); i++) {
-		char entry[64];
-
-		(void)text_format(entry, sizeof(entry), INDEX_DIR "/%016llx",
-				  (unsigned long long)index_hash("alice", "eth0"));
-		take_away(w, entry);
-		take_away(w, INDEX_DIR "/stamp");
-		in_folder(w, INDEX_DIR "/stamp", path);
-		if (stamps[i] != NULL && stamps[i][0] != '\0')
-			assert_int_equal(symlink(stamps[i], path), 0);
-		else if (stamps[i] != NULL)
-			put(w, INDEX_DIR "/stamp", "a file");
-		assert_owns(w, &alice, "10.1.2.2");
-		assert_true(index_is_fresh(w));
-		assert_int_equal(index_entries(w), 1);
-	}
-	(void)nftw((in_folder(w, INDEX_DIR, path), path), remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	assert_owns(w, &alice, "10.1.2.2");
-	assert_true(claim(w, &alice, "10.1.2.3"));
-	assert_true(index_is_fresh(w));
-	assert_owns(w, &alice, "10.1.2.2 10.1.2.3");
-}
-
-/* cp -a and tar put back an old mtime, but not the ctime. */
-static void restored_times_do_not_deceive(void **state)
-{
-	struct world *w = *state;
-	struct timespec times[2];
-	struct stat st;
-
-	assert_true(claim(w, &alice, "10.1.2.2"));
-	assert_int_equal(stat(w->path, &st), 0);
-	put(w, "10.1.2.3", "bob\r\neth0");
-	times[0] = st.st_atim;
-	times[1] = st.st_mtim;
-	assert_int_equal(utimensat(AT_FDCWD, w->path, times, 0), 0);
-	assert_false(index_is_fresh(w));
-	assert_owns(w, &bob, "10.1.2.3");
-}
-
-static void index_that_cannot_be(void **state)
-{
-	struct world *w = *state;
-	struct store s = STORE_CLOSED;
-	const struct ip a = ip("10.1.2.9");
-	struct cni_error err;
-	bool got;
-
-	assert_int_equal(mkdir(w->path, 0755), 0);
-	put(w, INDEX_DIR, "a file in the way");
-	put(w, "10.1.2.2", "alice\r\neth0");
-	put(w, "10.1.2.3", "bob\r\neth0");
-	assert_owns(w, &alice, "10.1.2.2");
-	must_open(&s, w, true);
-	assert_int_equal(store_claim(&s, &alice, &a, &got, &err), -1);
-	assert_non_null(strstr(err.msg, INDEX_DIR));
-	assert_int_equal(err.sys, ENOTDIR);
-	store_close(&s);
-	release(w, &alice);
-	assert_false(exists(w, "10.1.2.2"));
-	assert_owns(w, &bob, "10.1.2.3");
 }
 
 /* Whatever instant somebody died at: the states between two system calls of a claim. */
@@ -784,28 +427,24 @@ static void wiped_while_waiting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(files_are_the_references, setup, teardown),
-		cmocka_unit_test_setup_teardown(last_is_a_hint, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_owner_per_address, setup, teardown),
-		cmocka_unit_test_setup_teardown(several_claims_in_one_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(absent_folder, setup, teardown),
-		cmocka_unit_test_setup_teardown(reading_makes_no_index, setup, teardown),
+		cmocka_unit_test_setup_teardown(files_are_the_references, store_setup,
+						store_teardown),
+		cmocka_unit_test_setup_teardown(last_is_a_hint, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(one_owner_per_address, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(several_claims_in_one_go, store_setup,
+						store_teardown),
+		cmocka_unit_test_setup_teardown(absent_folder, store_setup, store_teardown),
 		cmocka_unit_test(records),
-		cmocka_unit_test_setup_teardown(too_long_to_store, setup, teardown),
-		cmocka_unit_test_setup_teardown(empty_files_are_no_reservations, setup, teardown),
-		cmocka_unit_test_setup_teardown(foreign_things_stay, setup, teardown),
-		cmocka_unit_test_setup_teardown(others_changes_are_seen, setup, teardown),
-		cmocka_unit_test_setup_teardown(folder_time_is_past, setup, teardown),
-		cmocka_unit_test_setup_teardown(overwritten_in_place, setup, teardown),
-		cmocka_unit_test_setup_teardown(exact_before_old_format, setup, teardown),
-		cmocka_unit_test_setup_teardown(index_is_never_believed, setup, teardown),
-		cmocka_unit_test_setup_teardown(damaged_index_is_rebuilt, setup, teardown),
-		cmocka_unit_test_setup_teardown(restored_times_do_not_deceive, setup, teardown),
-		cmocka_unit_test_setup_teardown(index_that_cannot_be, setup, teardown),
-		cmocka_unit_test_setup_teardown(crash_points, setup, teardown),
-		cmocka_unit_test_setup_teardown(gc, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_processes, setup, teardown),
-		cmocka_unit_test_setup_teardown(wiped_while_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_long_to_store, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(empty_files_are_no_reservations, store_setup,
+						store_teardown),
+		cmocka_unit_test_setup_teardown(foreign_things_stay, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(exact_before_old_format, store_setup,
+						store_teardown),
+		cmocka_unit_test_setup_teardown(crash_points, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(gc, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(many_processes, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(wiped_while_waiting, store_setup, store_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
