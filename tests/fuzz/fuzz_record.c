@@ -19,6 +19,20 @@ static void round_trip(const struct record *r)
 	FUZZ_CHECK(again.kind == RECORD_FULL && record_is(&again, &owner));
 }
 
+/* Bytes that are not white space at either end, as the reference trims; NUL is trimmed as well. */
+static size_t trimmed(const uint8_t *data, size_t size)
+{
+	static const char blank[] = " \t\r\n\v\f"; /* and its NUL */
+
+	while (size > 0 && memchr(blank, data[size - 1], sizeof(blank)) != NULL)
+		size--;
+	while (size > 0 && memchr(blank, *data, sizeof(blank)) != NULL) {
+		data++;
+		size--;
+	}
+	return size;
+}
+
 /* The bytes of an address file: nobody else's bytes are ever taken for an owner. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,6 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK((r.kind == RECORD_FULL) == (r.ifname[0] != '\0'));
 	FUZZ_CHECK(strpbrk(r.container, " /\t\r\n") == NULL &&
 		   strpbrk(r.ifname, " /\t\r\n") == NULL);
+	if (r.kind == RECORD_OLD)
+		FUZZ_CHECK(strlen(r.container) == trimmed(data, size));
 	if (r.kind == RECORD_FULL)
 		round_trip(&r);
 	return 0;
