@@ -87,22 +87,36 @@ static int choose_mtu(struct attaching *a, struct cni_error *err)
 	return 0;
 }
 
+/*
+ * A bridge of pods must not configure itself from what a pod advertises; and its own link-local
+ * address must not wait for duplicate address detection: until that is over the kernel asks for no
+ * neighbour on the bridge, and what is forwarded to the first pod is lost for a second or two. Best
+ * effort: no IPv6, no switches.
+ */
+static void set_bridge_switches(const char *bridge)
+{
+	static const char *const off[] = { "accept_ra", "accept_dad" };
+	struct cni_error ignored;
+	char path[96];
+
+	for (size_t i = 0; i < ARRAY_SIZE(off); i++) {
+		(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", bridge,
+				  off[i]);
+		(void)fs_sysctl(AT_FDCWD, path, "0", &ignored);
+	}
+}
+
 static int make_bridge(struct attaching *a, struct cni_error *err)
 {
 	struct bridge_spec spec = { .name = a->conf->bridge,
 				    .mtu = a->mtu,
 				    .vlan_filtering = a->conf->vlan != 0 || a->conf->has_trunk };
-	char path[96];
 
 	if (random_mac(&spec.mac, err) < 0)
 		return -1;
 	if (link_add_bridge(&a->host, &spec, err) < 0 && err->sys != EEXIST)
 		return -1;
-	/* A bridge of pods must not configure itself from what a pod advertises. Best effort: no
-	 * IPv6, no switch. */
-	(void)text_format(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", spec.name);
-	if (fs_sysctl(AT_FDCWD, path, "0", err) < 0)
-		cni_clear(err);
+	set_bridge_switches(spec.name);
 	return link_get(&a->host, spec.name, &a->bridge, err);
 }
 
@@ -182,7 +196,9 @@ static int make_veth(struct attaching *a, struct cni_error *err)
 		return -1;
 	a->pod_mac = spec.pod_mac;
 	undo_push(&a->undo, undo_veth, &a->host, a->veth.name);
-	return 0;
+	/* A bridge that somebody made without a MAC of its own takes its ports': read what it is
+	 * now. */
+	return link_get_index(&a->host, a->bridge.index, &a->bridge, err);
 }
 
 static int set_vlans(struct attaching *a, struct cni_error *err)

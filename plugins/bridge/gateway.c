@@ -140,7 +140,8 @@ static int ensure_address(struct nl *host, const struct bridge_conf *conf,
 		     err) < 0 &&
 	    err->sys != EEXIST)
 		return -1;
-	return 0;
+	/* Written to itself the MAC is the link's own: a bridge stops following its ports. */
+	return link_set_mac(host, target->index, target->name, &target->mac, err);
 }
 
 void gateway_vlan_name(const struct bridge_conf *conf, char name[IFNAME_MAX])
