@@ -156,7 +156,7 @@ def step(w, rng, which, verb, id, sets, args):
 @test(timeout=900)
 def same_order_as_the_reference(w):
     """Random ADD and DEL: on one folder the reference alone, on the other either program by chance."""
-    traces = int(os.environ.get("HOST_LOCAL_TRACES", "24"))
+    traces = int(os.environ.get("HOST_LOCAL_TRACES", "10"))
     for seed in range(traces):
         rng = random.Random(seed)
         sets, alive = a_pool(rng), []

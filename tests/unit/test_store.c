@@ -335,51 +335,65 @@ static void gc(void **state)
 	assert_int_equal(index_entries(w), 1);
 }
 
+enum { PROCESSES = 16 };
+
+static void numbered(char id[16], size_t i)
+{
+	(void)text_format(id, 16, "c%zu", i);
+}
+
+/* The first free of 10.1.2.1 to .16, as container number `i`. */
+static bool claim_any(const struct world *w, size_t i)
+{
+	char id[16], address[32];
+	const struct owner o = { "net", id, "eth0" };
+	bool got = false;
+
+	numbered(id, i);
+	for (unsigned k = 1; !got && k <= PROCESSES; k++) {
+		(void)text_format(address, sizeof(address), "10.1.2.%u", k);
+		got = claim(w, &o, address);
+	}
+	return got;
+}
+
+static size_t count_names(const struct world *w)
+{
+	scoped_fd int dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_names struct names names = { 0 };
+	struct cni_error err;
+
+	assert_int_equal(names_read(dir, &names, &err), 0);
+	return names.n;
+}
+
 static void many_processes(void **state)
 {
 	struct world *w = *state;
-	enum { N = 16 };
-	pid_t pids[N];
-	scoped_names struct names names = { 0 };
-	scoped_fd int dir = -1;
-	struct cni_error err;
+	pid_t pids[PROCESSES];
 
-	for (size_t i = 0; i < N; i++) {
+	for (size_t i = 0; i < PROCESSES; i++) {
 		pids[i] = fork();
 		assert_true(pids[i] >= 0);
-		if (pids[i] == 0) {
-			char id[16], address[32];
-			const struct owner o = { "net", id, "eth0" };
-			bool got = false;
-
-			(void)text_format(id, sizeof(id), "c%zu", i);
-			for (unsigned k = 1; !got && k <= N; k++) {
-				(void)text_format(address, sizeof(address), "10.1.2.%u", k);
-				got = claim(w, &o, address);
-			}
-			_exit(got ? 0 : 1);
-		}
+		if (pids[i] == 0)
+			_exit(claim_any(w, i) ? 0 : 1);
 	}
-	for (size_t i = 0; i < N; i++) {
+	for (size_t i = 0; i < PROCESSES; i++) {
 		int status;
 
 		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
 		assert_int_equal(status, 0);
 	}
-	dir = open(w->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(names_read(dir, &names, &err), 0);
-	assert_int_equal(names.n, N);
+	assert_int_equal(count_names(w), PROCESSES);
 	assert_true(index_is_fresh(w));
-	for (size_t i = 0; i < N; i++) {
+	for (size_t i = 0; i < PROCESSES; i++) {
 		char id[16];
 		const struct owner o = { "net", id, "eth0" };
 
-		(void)text_format(id, sizeof(id), "c%zu", i);
+		numbered(id, i);
 		release(w, &o);
 	}
-	names_free(&names);
-	assert_int_equal(names_read(dir, &names, &err), 0);
-	assert_int_equal(names.n, 0);
+	assert_int_equal(count_names(w), 0);
 }
 
 /* /proc/locks marks waiters: "3: -> FLOCK  ADVISORY  WRITE 4711 fe:00:123456 0 EOF". */
