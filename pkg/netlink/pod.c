@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Theory of operation. One excursion into the pod's namespace opens a netlink socket, a packet
- * socket and the folder of IPv6 switches; all three go on meaning the pod afterwards. What IPAM
- * decided is then applied in this order, because the kernel asks for it:
+ * Theory of operation. One excursion into the pod's namespace opens a netlink socket, a raw
+ * ICMPv6 socket and the folder of IPv6 switches; all three go on meaning the pod afterwards. What
+ *IPAM decided is then applied in this order, because the kernel asks for it:
  *
  *	1. IPv6 switches: with disable_ipv6=1 an address is refused; duplicate address detection is
  *	   decided when an address is added and when the link goes up
@@ -21,6 +21,7 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/fs.h"
@@ -39,7 +40,7 @@ static int open_inside(void *arg, struct cni_error *err)
 
 	if (nl_open(&pod->nl, err) < 0)
 		return cni_wrap(err, "in the pod's network namespace");
-	pod->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	pod->icmp6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
 	pod->sysctl_fd = open("/proc/sys/net/ipv6", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	pod->no_ipv6 =
 	    pod->sysctl_fd < 0 && errno == ENOENT && access("/proc/sys/net/core", F_OK) == 0;
@@ -48,7 +49,7 @@ static int open_inside(void *arg, struct cni_error *err)
 
 int pod_open(int netns_fd, struct pod *ret, struct cni_error *err)
 {
-	struct pod pod = { .packet_fd = -1, .sysctl_fd = -1 };
+	struct pod pod = { .icmp6_fd = -1, .sysctl_fd = -1 };
 
 	if (netns_call(netns_fd, open_inside, &pod, err) < 0)
 		return -1;
@@ -61,9 +62,9 @@ void pod_close(struct pod *pod)
 	if (pod->nl.sk == NULL)
 		return;
 	nl_close(&pod->nl);
-	close_fdp(&pod->packet_fd);
+	close_fdp(&pod->icmp6_fd);
 	close_fdp(&pod->sysctl_fd);
-	pod->packet_fd = pod->sysctl_fd = -1;
+	pod->icmp6_fd = pod->sysctl_fd = -1;
 }
 
 bool pod_has_ip(const struct pod_config *conf, size_t i)

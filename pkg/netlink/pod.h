@@ -15,8 +15,7 @@
  */
 struct pod {
 	struct nl nl;
-	int packet_fd; /* AF_PACKET, for announcements; -1: not allowed here (announcements are then
-			  left out) */
+	int icmp6_fd;  /* raw ICMPv6, for announcements; -1: not allowed here, or no IPv6 */
 	int sysctl_fd; /* O_PATH of the pod's /proc/sys/net/ipv6, which keeps meaning the pod (a
 			  descriptor of /proc/sys/net does not); -1: absent */
 	bool no_ipv6;  /* the kernel has IPv6 switched off */
@@ -55,7 +54,8 @@ struct pod_config {
 int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *err);
 
 /* Gratuitous ARP and unsolicited NA for every address, after both ends have settled (RTM_GETLINK
- * runs the kernel's link watch; DESIGN.md). Best effort: returns nothing. `host` may be NULL. */
+ * runs the kernel's link watch; DESIGN.md). `mac`: the link's, which it has already. Best effort:
+ * returns nothing. `host` may be NULL. */
 void pod_announce(struct pod *pod, const struct pod_config *conf, const struct mac *mac,
 		  struct nl *host, int host_index);
 

@@ -382,7 +382,7 @@ int bridge_attach(const struct cni_args *args, const struct bridge_conf *conf,
 	struct attaching a = { .args = args,
 			       .conf = conf,
 			       .owner = cni_owner(args),
-			       .pod = { .packet_fd = -1, .sysctl_fd = -1 } };
+			       .pod = { .icmp6_fd = -1, .sysctl_fd = -1 } };
 	int r;
 
 	/* 0.1.0 and 0.2.0 cannot say "no address": refuse before the first change (CNV-06). */

@@ -179,7 +179,7 @@ int bridge_check(const struct cni_args *args, const struct bridge_conf *conf, st
 	struct checking c = { .args = args,
 			      .conf = conf,
 			      .owner = cni_owner(args),
-			      .pod = { .packet_fd = -1, .sysctl_fd = -1 } };
+			      .pod = { .icmp6_fd = -1, .sysctl_fd = -1 } };
 	int r;
 
 	if (cni_ipam(args, CNI_CHECK, err) < 0)

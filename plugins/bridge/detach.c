@@ -37,7 +37,7 @@ static bool made_by_reference(const struct cni_args *args, struct nl *host, cons
 
 static int delete_through_pod(const struct cni_args *args, struct nl *host, struct cni_error *err)
 {
-	struct pod pod = { .packet_fd = -1, .sysctl_fd = -1 };
+	struct pod pod = { .icmp6_fd = -1, .sysctl_fd = -1 };
 	struct link inside, veth;
 	int r = 0;
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "netlink/announce.h"
 #include "netlink/pod.h"
 
 static const struct mac first_mac = { { 0x02, 0, 0, 0, 0, 0x11 } };
@@ -67,7 +66,7 @@ static void attach(struct world *w, int netns, const char *host_name, const stru
 	const struct ip_config ips[] = { { .address = net("10.88.0.5/16") },
 					 { .address = net("fd00:88::5/64") } };
 	struct pod_config conf = { .ifname = "eth0", .ips = ips, .n_ips = 2 };
-	scoped_pod struct pod pod = { .packet_fd = -1, .sysctl_fd = -1 };
+	scoped_pod struct pod pod = { .icmp6_fd = -1, .sysctl_fd = -1 };
 	struct cni_error err;
 	struct link host;
 
@@ -93,28 +92,70 @@ static int listen_on(const struct link *link)
 	return fd;
 }
 
-static bool hears(int fd, const uint8_t *want, size_t len)
+struct pattern {
+	size_t offset, len;
+	const uint8_t *bytes;
+};
+
+static bool hears(int fd, const struct pattern *want, size_t n)
 {
 	uint8_t buf[2048];
 
 	for (int i = 0; i < 100; i++) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+		ssize_t len = recv(fd, buf, sizeof(buf), 0);
+		size_t k = 0;
 
-		if (n < 0)
+		if (len < 0)
 			return false;
-		if ((size_t)n >= len && memcmp(buf, want, len) == 0)
+		while (k < n && (size_t)len >= want[k].offset + want[k].len &&
+		       memcmp(buf + want[k].offset, want[k].bytes, want[k].len) == 0)
+			k++;
+		if (k == n)
 			return true;
 	}
 	return false;
+}
+
+/* 10.88.0.5 is at 02:00:00:00:00:11, told to all. */
+static bool hears_arp(int fd)
+{
+	static const uint8_t frame[] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,	0,  0, 0, 0, 0x11, 8, 6, /* Ethernet */
+		0,    1,    8,	  0,	6,    4,    0,	1, /* a request for IPv4 over Ethernet */
+		2,    0,    0,	  0,	0,    0x11, 10, 88, 0, 5, /* sender */
+	};
+	static const uint8_t target[] = { 10, 88, 0, 5 };
+	const struct pattern want[] = { { 0, sizeof(frame), frame }, { 38, 4, target } };
+
+	return hears(fd, want, ARRAY_SIZE(want));
+}
+
+/* fd00:88::5 is at 02:00:00:00:00:11, told to all nodes. */
+static bool hears_na(int fd)
+{
+	static const uint8_t ethernet[] = {
+		0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x11, 0x86, 0xdd
+	};
+	static const uint8_t ip6[] = { 0,    32, 58, 255, /* length, ICMPv6, hop limit */
+				       0xfd, 0,	 0,  0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5,
+				       0xff, 2,	 0,  0,	   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+	static const uint8_t type[] = { 136, 0 };
+	static const uint8_t rest[] = { 0x20, 0, 0, 0, /* override */
+					0xfd, 0, 0, 0x88, 0, 0, 0, 0, 0, 0, 0, 0,
+					0,    0, 0, 5,	  2, 1, 2, 0, 0, 0, 0, 0x11 };
+	const struct pattern want[] = { { 0, sizeof(ethernet), ethernet },
+					{ 18, sizeof(ip6), ip6 },
+					{ 54, sizeof(type), type },
+					{ 58, sizeof(rest), rest } };
+
+	return hears(fd, want, ARRAY_SIZE(want));
 }
 
 /* Both frames reach the bridge although the port has only just come up; every time. */
 static void the_bridge_hears_both(void **state)
 {
 	struct world w = world(state);
-	uint8_t frame[ANNOUNCE_BYTES];
 	char name[IFNAME_MAX], path[64];
-	struct ipnet four = net("10.88.0.5/16"), six = net("fd00:88::5/64");
 
 	for (int i = 0; i < 20; i++) {
 		int fd = listen_on(&w.bridge), ns;
@@ -124,8 +165,8 @@ static void the_bridge_hears_both(void **state)
 		assert_true(text_format(path, sizeof(path), "/run/netns/p%d", i));
 		ns = sandbox_netns(path);
 		attach(&w, ns, name, &first_mac, true);
-		assert_true(hears(fd, frame, announce_frame(&four.addr, &first_mac, frame)));
-		assert_true(hears(fd, frame, announce_frame(&six.addr, &first_mac, frame)));
+		assert_true(hears_arp(fd));
+		assert_true(hears_na(fd));
 		assert_return_code(close(fd), errno);
 		assert_ok(link_delete(&w.nl, name, &err), &err);
 		assert_return_code(close(ns), errno);
@@ -168,12 +209,14 @@ static void without_announcement_it_is_not(void **state)
 	nl_close(&w.nl);
 }
 
-static void without_packet_socket_nothing_happens(void **state)
+/* Announcing leaves no switch on that was not asked for. */
+static void arp_notify_is_put_back(void **state)
 {
 	struct world w = world(state);
-	struct pod pod = { .packet_fd = -1, .sysctl_fd = -1 };
 
-	pod_announce(&pod, &(struct pod_config){ .index = 1 }, &first_mac, &w.nl, 1);
+	attach(&w, w.s->pod_ns, "vethaaa", &first_mac, true);
+	assert_string_equal(sandbox_pod_ok(w.s, "cat /proc/sys/net/ipv4/conf/eth0/arp_notify"),
+			    "0\n");
 	nl_close(&w.nl);
 }
 
@@ -183,7 +226,7 @@ int main(void)
 		sandbox_test(the_bridge_hears_both),
 		sandbox_test(a_reused_address_is_reachable_at_once),
 		sandbox_test(without_announcement_it_is_not),
-		sandbox_test(without_packet_socket_nothing_happens),
+		sandbox_test(arp_notify_is_put_back),
 	};
 
 	return sandbox_run_group(tests);

@@ -495,7 +495,7 @@ static void two_interfaces_at_once(void **state)
 
 static void closing_what_never_opened(void **state)
 {
-	struct pod pod = { .packet_fd = -1, .sysctl_fd = -1 };
+	struct pod pod = { .icmp6_fd = -1, .sysctl_fd = -1 };
 	struct sandbox *s = *state;
 	struct cni_error err;
 
