@@ -322,6 +322,46 @@ def folder_wiped_under_us(w):
 
 
 @test
+def lesser_file_systems(w):
+    """No RENAME_NOREPLACE (NFS), no symbolic links (FAT), times that we may not set: slower, as right."""
+    for inject in ("renameat2:error=EINVAL", "symlinkat:error=EPERM", "utimensat:error=EPERM", "mkdirat:error=EEXIST"):
+        wipe()
+        if inject.startswith("mkdirat"):
+            INDEX.mkdir(parents=True)
+
+        def run(verb, id):
+            return traced(w, verb, id, inject=f"-e inject={inject}")
+
+        eq(run("ADD", "c1").ok().ips(), ["10.0.0.2", "fd00::2"], inject)
+        (DIR / "10.0.0.3").write_bytes(b"")
+        eq(run("ADD", "c2").ok().ips(), ["10.0.0.3", "fd00::3"], inject)
+        run("ADD", "c1").fails(101, "10.0.0.2 has been allocated to c1")
+        run("CHECK", "c2").ok()
+        run("CHECK", "c3").fails(103)
+        call(w, "CHECK", "c1").ok()
+        run("DEL", "c1").ok()
+        run("CHECK", "c1").fails(103)
+        eq(reserved(), {"10.0.0.3": "c2\r\neth0", "fd00::3": "c2\r\neth0"}, inject)
+        assert not (INDEX / "new").exists(), inject
+        traced(w, "GC", "", {**CONF, "cni.dev/valid-attachments": []}, f"-e inject={inject}").ok()
+        eq(reserved(), {}, inject)
+
+
+@test(timeout=240)
+def killed_where_links_place_files(w):
+    """Between link and unlink a file has two names: the next ADD must not write through the other."""
+    call(w, "ADD", "other").ok()
+    before = reserved()
+    for k in (1, 2, 3, 4):
+        traced(w, "ADD", "c1", inject=f"-e inject=renameat2:error=EINVAL -e inject=unlinkat:signal=KILL:when={k}")
+        call(w, "ADD", "c2").ok()
+        assert all(c.split()[0] in ("c1", "c2", "other") for c in reserved().values()), reserved()
+        eq(list(reserved().values()).count("c2\r\neth0"), 2, f"c2's files behind a kill at {k}")
+        call(w, "DEL", "c2").ok()
+        clean_up_and_compare(w, before, f"killed at unlink {k}")
+
+
+@test
 def constant_cost(w):
     """The number of system calls does not depend on the number of reservations."""
     conf = dict(CONF, ipam={"type": "host-local", "subnet": "10.0.0.0/16"})
