@@ -6,13 +6,13 @@
  * ports at a local address, DEL those that this pod answers from the port. Flows of others through
  * this host to the same port number elsewhere (8.8.8.8:53) are not ours: every message names an
  * address. The kernel walks its whole table for each filtered delete (0.5 ms when it is small), so
- * when there are many, ADD lists the table once and deletes exactly what it found.
- *
- * A kernel that cannot filter deletes answers EINVAL; nothing is flushed then. Nothing here can
- * fail an ADD or DEL.
+ * when there are many, the table is listed once and exactly what was found is deleted; likewise
+ * where the kernel cannot filter deletes (6.1 answers EINVAL). Nothing is ever flushed, and nothing
+ * here can fail an ADD or DEL.
  */
 #include "nft/conntrack.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -42,6 +42,7 @@
 struct tuple {
 	struct ip src, dst;
 	uint16_t sport, dport;
+	uint8_t protocol;
 	uint32_t by; /* which of them count */
 };
 
@@ -115,28 +116,185 @@ static void put_delete(struct nft_tx *tx, int family, const struct tuple *orig,
 	nft_tx_end(tx, nlh);
 }
 
-static void send_and_tell(struct nft_tx *tx)
+/* False if the kernel does not understand what it is asked to delete. */
+static bool send_and_tell(struct nft_tx *tx)
 {
+	bool understood = true;
 	struct cni_error err;
 
 	if (nft_tx_query(tx, NULL, NULL, &err) < 0)
 		trace("conntrack: %s", err.msg);
 	for (size_t i = 0; i < tx->n; i++) {
-		if (tx->origins[i].error != 0)
-			trace("conntrack: delete: %s", strerror(tx->origins[i].error));
+		if (tx->origins[i].error == EINVAL || tx->origins[i].error == EOPNOTSUPP)
+			understood = false;
+	}
+	return understood;
+}
+
+/* ---- the whole table, once */
+
+struct locals {
+	struct ip *ip;
+	size_t n;
+};
+
+struct hunt {
+	const struct nft_item *items;
+	size_t n;
+	const struct locals *locals; /* of ADD; NULL: DEL */
+	struct tuple *found;
+	size_t n_found, cap;
+};
+
+static void hunt_free(struct hunt *h)
+{
+	free(h->found);
+}
+
+static bool same_family(const struct ip *a, const struct ip *b)
+{
+	return ip_is4(a) == ip_is4(b);
+}
+
+static bool is_local(const struct locals *locals, const struct ip *ip)
+{
+	if (ip_is_loopback(ip))
+		return true;
+	for (size_t i = 0; i < locals->n; i++) {
+		if (ip_equal(&locals->ip[i], ip))
+			return true;
+	}
+	return false;
+}
+
+/* ADD: it leads elsewhere than our port does now. DEL: it leads to our pod. */
+static bool is_prey(const struct hunt *h, const struct tuple *orig, const struct tuple *reply)
+{
+	for (size_t i = 0; orig->protocol == IPPROTO_UDP && i < h->n; i++) {
+		const struct nft_item *item = &h->items[i];
+		bool to_pod = ip_equal(&reply->src, &item->pod.addr);
+
+		if (!is_udp_port(item) || item->host_port != orig->dport ||
+		    !same_family(&item->pod.addr, &orig->dst))
+			continue;
+		if (h->locals == NULL && to_pod && reply->sport == item->pod_port)
+			return true;
+		if (h->locals != NULL && !to_pod &&
+		    (item->has_host ? ip_equal(&item->host, &orig->dst)
+				    : is_local(h->locals, &orig->dst)))
+			return true;
+	}
+	return false;
+}
+
+static void read_ips(const struct nlattr *nest, struct tuple *t)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		uint16_t type = mnl_attr_get_type(attr);
+		size_t len = mnl_attr_get_payload_len(attr);
+
+		if (len != 4 && len != 16)
+			continue;
+		if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
+			t->src = ip_from_bytes(mnl_attr_get_payload(attr), len);
+		else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
+			t->dst = ip_from_bytes(mnl_attr_get_payload(attr), len);
 	}
 }
 
-/* ---- DEL */
-
-/* Of a pod with very many ports: all that it answered by UDP; it is going away. */
-static void put_pod(struct nft_tx *tx, const struct ip *pod)
+static void read_ports(const struct nlattr *nest, struct tuple *t)
 {
-	const struct tuple orig = { .by = BY_PROTOCOL };
-	const struct tuple reply = { .src = *pod, .by = BY_SRC | BY_PROTOCOL };
+	const struct nlattr *attr;
 
-	put_delete(tx, ip_family(pod), &orig, &reply, false);
+	mnl_attr_for_each_nested(attr, nest) {
+		uint16_t type = mnl_attr_get_type(attr);
+		size_t len = mnl_attr_get_payload_len(attr);
+
+		if (type == CTA_PROTO_NUM && len == 1)
+			t->protocol = mnl_attr_get_u8(attr);
+		else if (type == CTA_PROTO_SRC_PORT && len == 2)
+			t->sport = ntohs(mnl_attr_get_u16(attr));
+		else if (type == CTA_PROTO_DST_PORT && len == 2)
+			t->dport = ntohs(mnl_attr_get_u16(attr));
+	}
 }
+
+static void read_tuple(const struct nlattr *nest, struct tuple *t)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, nest) {
+		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
+			read_ips(attr, t);
+		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
+			read_ports(attr, t);
+	}
+}
+
+static int hunt_entry(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+{
+	struct hunt *h = arg;
+	struct tuple orig = { .by = BY_SRC | BY_DST | BY_PROTOCOL | BY_SPORT | BY_DPORT };
+	struct tuple reply = { .by = 0 };
+	const struct nlattr *attr;
+
+	(void)origin;
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == CTA_TUPLE_ORIG)
+			read_tuple(attr, &orig);
+		else if (mnl_attr_get_type(attr) == CTA_TUPLE_REPLY)
+			read_tuple(attr, &reply);
+	}
+	if (!is_prey(h, &orig, &reply))
+		return 0;
+	if (h->n_found == h->cap) {
+		size_t cap = h->cap * 2 + 64;
+		struct tuple *bigger = realloc(h->found, cap * sizeof(*bigger));
+
+		if (bigger == NULL)
+			return -1;
+		h->found = bigger;
+		h->cap = cap;
+	}
+	h->found[h->n_found++] = orig;
+	return 0;
+}
+
+static void delete_listed(struct nft_tx *tx, struct hunt *h, int family)
+{
+	const struct nft_origin origin = { .what = "conntrack", .item = NFT_NO_ITEM };
+	const struct tuple udp = { .by = BY_PROTOCOL };
+	struct nlmsghdr *nlh;
+	struct cni_error err;
+
+	h->n_found = 0;
+	nft_tx_ask(tx);
+	nlh = nft_tx_msg(tx, CT_GET, (uint16_t)family, NLM_F_DUMP, &origin);
+	if (nlh != NULL) {
+		put_tuple(nlh, CTA_TUPLE_ORIG, &udp);
+		put_filter(nlh, &udp, NULL);
+		nft_tx_end(tx, nlh);
+	}
+	if (nft_tx_query(tx, hunt_entry, h, &err) < 0)
+		trace("conntrack: %s", err.msg);
+	nft_tx_ask(tx);
+	for (size_t i = 0; i < h->n_found; i++)
+		put_delete(tx, family, &h->found[i], NULL, true);
+	(void)send_and_tell(tx);
+}
+
+static void delete_all_listed(struct nft_tx *tx, const struct nft_item *items, size_t n,
+			      const struct locals *locals)
+{
+	SCOPED(hunt_free) struct hunt hunt = { .items = items, .n = n, .locals = locals };
+
+	delete_listed(tx, &hunt, AF_INET);
+	delete_listed(tx, &hunt, AF_INET6);
+}
+
+/* ---- DEL */
 
 static void put_pod_port(struct nft_tx *tx, const struct nft_item *item)
 {
@@ -146,15 +304,6 @@ static void put_pod_port(struct nft_tx *tx, const struct nft_item *item)
 				     .by = BY_SRC | BY_PROTOCOL | BY_SPORT };
 
 	put_delete(tx, ip_family(&item->pod.addr), &orig, &reply, false);
-}
-
-static bool pod_seen(const struct nft_item *items, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (is_udp_port(&items[i]) && ip_equal(&items[i].pod.addr, &items[n].pod.addr))
-			return true;
-	}
-	return false;
 }
 
 void conntrack_forget_pod(const struct nft_item *items, size_t n)
@@ -170,23 +319,15 @@ void conntrack_forget_pod(const struct nft_item *items, size_t n)
 		return;
 	}
 	nft_tx_ask(&tx);
-	for (size_t i = 0; i < n; i++) {
-		if (!is_udp_port(&items[i]))
-			continue;
-		if (udp <= DELETES_MAX)
+	for (size_t i = 0; udp <= DELETES_MAX && i < n; i++) {
+		if (is_udp_port(&items[i]))
 			put_pod_port(&tx, &items[i]);
-		else if (!pod_seen(items, i))
-			put_pod(&tx, &items[i].pod.addr);
 	}
-	send_and_tell(&tx);
+	if (udp > DELETES_MAX || !send_and_tell(&tx))
+		delete_all_listed(&tx, items, n, NULL);
 }
 
 /* ---- ADD */
-
-struct locals {
-	struct ip *ip;
-	size_t n;
-};
 
 static void locals_free(struct locals *l)
 {
@@ -228,11 +369,6 @@ static void put_host_port(struct nft_tx *tx, const struct ip *host, uint16_t por
 	put_delete(tx, ip_family(host), &orig, NULL, false);
 }
 
-static bool same_family(const struct ip *a, const struct ip *b)
-{
-	return ip_is4(a) == ip_is4(b);
-}
-
 static size_t count_deletes(const struct nft_item *items, size_t n, const struct locals *locals)
 {
 	size_t deletes = 0;
@@ -244,7 +380,7 @@ static size_t count_deletes(const struct nft_item *items, size_t n, const struct
 	return deletes;
 }
 
-static void delete_filtered(struct nft_tx *tx, const struct nft_item *items, size_t n,
+static bool delete_filtered(struct nft_tx *tx, const struct nft_item *items, size_t n,
 			    const struct locals *locals)
 {
 	nft_tx_ask(tx);
@@ -258,153 +394,13 @@ static void delete_filtered(struct nft_tx *tx, const struct nft_item *items, siz
 				put_host_port(tx, &locals->ip[k], items[i].host_port);
 		}
 	}
-	send_and_tell(tx);
-}
-
-/* One entry of the table, as far as we read it. */
-struct entry {
-	struct tuple orig;
-	struct ip reply_src;
-};
-
-struct hunt {
-	const struct nft_item *items;
-	size_t n;
-	const struct locals *locals;
-	struct entry *found;
-	size_t n_found, cap;
-};
-
-static void hunt_free(struct hunt *h)
-{
-	free(h->found);
-}
-
-static void read_ips(const struct nlattr *nest, struct tuple *t)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, nest) {
-		uint16_t type = mnl_attr_get_type(attr);
-		size_t len = mnl_attr_get_payload_len(attr);
-
-		if (len != 4 && len != 16)
-			continue;
-		if (type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC)
-			t->src = ip_from_bytes(mnl_attr_get_payload(attr), len);
-		else if (type == CTA_IP_V4_DST || type == CTA_IP_V6_DST)
-			t->dst = ip_from_bytes(mnl_attr_get_payload(attr), len);
-	}
-}
-
-static void read_ports(const struct nlattr *nest, struct tuple *t)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_payload_len(attr) != sizeof(uint16_t))
-			continue;
-		if (mnl_attr_get_type(attr) == CTA_PROTO_SRC_PORT)
-			t->sport = ntohs(mnl_attr_get_u16(attr));
-		else if (mnl_attr_get_type(attr) == CTA_PROTO_DST_PORT)
-			t->dport = ntohs(mnl_attr_get_u16(attr));
-	}
-}
-
-static void read_tuple(const struct nlattr *nest, struct tuple *t)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested(attr, nest) {
-		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
-			read_ips(attr, t);
-		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
-			read_ports(attr, t);
-	}
-}
-
-static bool is_local(const struct locals *locals, const struct ip *ip)
-{
-	if (ip_is_loopback(ip))
-		return true;
-	for (size_t i = 0; i < locals->n; i++) {
-		if (ip_equal(&locals->ip[i], ip))
-			return true;
-	}
-	return false;
-}
-
-static bool is_stale(const struct hunt *h, const struct tuple *orig, const struct ip *reply_src)
-{
-	for (size_t i = 0; i < h->n; i++) {
-		const struct nft_item *item = &h->items[i];
-
-		if (is_udp_port(item) && item->host_port == orig->dport &&
-		    same_family(&item->pod.addr, &orig->dst) &&
-		    (item->has_host ? ip_equal(&item->host, &orig->dst)
-				    : is_local(h->locals, &orig->dst)))
-			return !ip_equal(reply_src, &item->pod.addr);
-	}
-	return false;
-}
-
-static int hunt_entry(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
-{
-	struct hunt *h = arg;
-	struct tuple orig = { .by = BY_SRC | BY_DST | BY_PROTOCOL | BY_SPORT | BY_DPORT };
-	struct tuple reply = { .by = 0 };
-	const struct nlattr *attr;
-
-	(void)origin;
-	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attr) == CTA_TUPLE_ORIG)
-			read_tuple(attr, &orig);
-		else if (mnl_attr_get_type(attr) == CTA_TUPLE_REPLY)
-			read_tuple(attr, &reply);
-	}
-	if (!is_stale(h, &orig, &reply.src))
-		return 0;
-	if (h->n_found == h->cap) {
-		size_t cap = h->cap * 2 + 64;
-		struct entry *bigger = realloc(h->found, cap * sizeof(*bigger));
-
-		if (bigger == NULL)
-			return -1;
-		h->found = bigger;
-		h->cap = cap;
-	}
-	h->found[h->n_found++] = (struct entry){ orig, reply.src };
-	return 0;
-}
-
-static void delete_listed(struct nft_tx *tx, struct hunt *h, int family)
-{
-	const struct nft_origin origin = { .what = "conntrack", .item = NFT_NO_ITEM };
-	const struct tuple udp = { .by = BY_PROTOCOL };
-	struct nlmsghdr *nlh;
-	struct cni_error err;
-
-	h->n_found = 0;
-	nft_tx_ask(tx);
-	nlh = nft_tx_msg(tx, CT_GET, (uint16_t)family, NLM_F_DUMP, &origin);
-	if (nlh != NULL) {
-		put_tuple(nlh, CTA_TUPLE_ORIG, &udp);
-		put_filter(nlh, &udp, NULL);
-		nft_tx_end(tx, nlh);
-	}
-	if (nft_tx_query(tx, hunt_entry, h, &err) < 0)
-		trace("conntrack: %s", err.msg);
-	nft_tx_ask(tx);
-	for (size_t i = 0; i < h->n_found; i++)
-		put_delete(tx, family, &h->found[i].orig, NULL, true);
-	send_and_tell(tx);
+	return send_and_tell(tx);
 }
 
 void conntrack_forget_old(const struct nft_item *items, size_t n)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	SCOPED(locals_free) struct locals locals = { 0 };
-	SCOPED(hunt_free) struct hunt hunt = { .items = items, .n = n, .locals = &locals };
 	struct cni_error err;
 
 	if (count_udp(items, n) == 0)
@@ -414,10 +410,7 @@ void conntrack_forget_old(const struct nft_item *items, size_t n)
 		return;
 	}
 	read_locals(&locals);
-	if (count_deletes(items, n, &locals) <= DELETES_MAX) {
-		delete_filtered(&tx, items, n, &locals);
-		return;
-	}
-	delete_listed(&tx, &hunt, AF_INET);
-	delete_listed(&tx, &hunt, AF_INET6);
+	if (count_deletes(items, n, &locals) > DELETES_MAX ||
+	    !delete_filtered(&tx, items, n, &locals))
+		delete_all_listed(&tx, items, n, &locals);
 }
