@@ -279,7 +279,9 @@ int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *
 		return 0;
 	cni_result_free(result);
 	cni_clear(&step);
-	if (cni_ipam(args, CNI_DEL, &step) < 0) /* DLG-07, DLG-08 */
+	/* DLG-07, DLG-08. A configuration that ADD refused is often refused again: once is enough.
+	 */
+	if (cni_ipam(args, CNI_DEL, &step) < 0 && strcmp(step.msg, err->msg) != 0)
 		cni_keep_first(err, &step);
 	return -1;
 }
