@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "base/scoped.h"
+#include "base/text.h"
 #include "cni/skel.h"
 
 /* One call of a plugin inside the test's process: stdin, stdout and stderr are memory. */
@@ -57,6 +59,32 @@ static inline void call_plugin(const struct cni_plugin *plugin, const char *cons
 	read_back(out, a->out, sizeof(a->out));
 	read_back(note, a->err, sizeof(a->err));
 	a->json = json_loads(a->out, 0, NULL);
+}
+
+/* A whole environment of which single variables can be replaced or, with NULL, left out. */
+struct env {
+	const char *command, *container, *netns, *ifname, *args, *path, *extra;
+};
+
+static inline void run(const struct cni_plugin *plugin, const struct env *env, const char *conf,
+		       struct answer *a)
+{
+	static const char *const names[] = { "CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS",
+					     "CNI_IFNAME",  "CNI_ARGS",	       "CNI_PATH" };
+	const char *const values[] = { env->command, env->container, env->netns,
+				       env->ifname,  env->args,	     env->path };
+	char lines[6][1024];
+	const char *list[8] = { NULL };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (values[i] == NULL)
+			continue;
+		assert_true(text_format(lines[i], sizeof(lines[i]), "%s=%s", names[i], values[i]));
+		list[n++] = lines[i];
+	}
+	list[n] = env->extra;
+	call_plugin(plugin, list, conf, a);
 }
 
 static inline void answer_free(struct answer *a)

@@ -82,35 +82,9 @@ static inline int n_calls(void)
 	return n;
 }
 
-/* A whole environment of which single variables can be replaced or, with NULL, left out. */
-struct env {
-	const char *command, *container, *netns, *ifname, *args, *path, *extra;
-};
-
 static const struct env full = {
 	"ADD", "c1", "/var/run/netns/gone", "eth0", "A=b", "/opt/x", NULL
 };
-
-static inline void run(const struct cni_plugin *plugin, const struct env *env, const char *conf,
-		       struct answer *a)
-{
-	static const char *const names[] = { "CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS",
-					     "CNI_IFNAME",  "CNI_ARGS",	       "CNI_PATH" };
-	const char *const values[] = { env->command, env->container, env->netns,
-				       env->ifname,  env->args,	     env->path };
-	char lines[6][1024];
-	const char *list[8] = { NULL };
-	size_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (values[i] == NULL)
-			continue;
-		assert_true(text_format(lines[i], sizeof(lines[i]), "%s=%s", names[i], values[i]));
-		list[n++] = lines[i];
-	}
-	list[n] = env->extra;
-	call_plugin(plugin, list, conf, a);
-}
 
 static inline void begin(void)
 {
