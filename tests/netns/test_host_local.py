@@ -253,6 +253,8 @@ def full_but_for_the_last(w):
     call(w, "ADD", c, "c2").fails(102)
     delete(w, c, "x254")
     eq(add(w, c, "c2"), ["10.0.0.254"])
+    (DIR / "10.0.0.100").write_text("")
+    eq(add(w, c, "c3"), ["10.0.0.100"], "an empty file among many")
 
 
 @test
