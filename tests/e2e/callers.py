@@ -42,8 +42,12 @@ def docker_archive(name):
     """The same file system in the form that `ctr images import` takes."""
     layer, path = Path(root_file_system()).read_bytes(), SCRATCH / "image.tar"
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    config = {"architecture": machine, "os": "linux", "config": {"Env": ["PATH=/bin"]},
-              "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}
+    config = {
+        "architecture": machine,
+        "os": "linux",
+        "config": {"Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
+    }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(path, "w") as tar:
         add(tar, "layer.tar", layer)
@@ -68,20 +72,31 @@ def network_files(networks, first):
 def run(argv, env=None, limit=30):
     """A command whose daemons may keep its output open: so that goes to files, not pipes."""
     with open(SCRATCH / "out", "w+") as out, open(SCRATCH / "err", "w+") as err:
-        done = subprocess.run(argv, env={**os.environ, **(env or {})}, timeout=limit, stdout=out,
-                              stderr=err, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            argv,
+            env={**os.environ, **(env or {})},
+            timeout=limit,
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(argv, done.returncode, out.read().strip(), err.read().strip())
+        return subprocess.CompletedProcess(
+            argv, done.returncode, out.read().strip(), err.read().strip()
+        )
 
 
 def must(done):
-    assert done.returncode == 0, f"{' '.join(done.args)}: {done.returncode} {done.stdout} {done.stderr}"
+    assert (
+        done.returncode == 0
+    ), f"{' '.join(done.args)}: {done.returncode} {done.stdout} {done.stderr}"
     return done.stdout
 
 
 class Container(Net):
-    """A running container: its namespace to send packets from, its ID, what its engine says of it."""
+    """A running container: a namespace to send packets from, its ID, what its engine knows."""
 
     def __init__(self, w, ident, pid, networks=None):
         super().__init__(w, ident[:12], f"/proc/{pid}/ns/net")
@@ -101,15 +116,19 @@ class Podman:
         base.mkdir()
         (base / "storage.conf").write_text(
             '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\n'
-            'graphroot = "/var/lib/containers/storage"\n')
+            'graphroot = "/var/lib/containers/storage"\n'
+        )
         (base / "containers.conf").write_text(
             '[containers]\ndefault_ulimits = ["nofile=10000:10000", "nproc=10000:10000"]\n'
             'log_driver = "k8s-file"\n'
             '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
             f'[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = {json.dumps(folders)}\n'
-            'network_config_dir = "/etc/cni/net.d"\n')
-        self.env = {"CONTAINERS_CONF": str(base / "containers.conf"),
-                    "CONTAINERS_STORAGE_CONF": str(base / "storage.conf")}
+            'network_config_dir = "/etc/cni/net.d"\n'
+        )
+        self.env = {
+            "CONTAINERS_CONF": str(base / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(base / "storage.conf"),
+        }
         self("import", root_file_system(), "localhost/busybox:1")
 
     def __call__(self, *words):
@@ -120,8 +139,19 @@ class Podman:
 
     def start(self, name, *options):
         """How a container with the web server is started, to call or to attempt."""
-        return ("run", "-d", "--name", name, "--cgroup-parent", f"/{CGROUP}", "--stop-signal", "KILL",
-                *options, "localhost/busybox:1", *WEB)
+        return (
+            "run",
+            "-d",
+            "--name",
+            name,
+            "--cgroup-parent",
+            f"/{CGROUP}",
+            "--stop-signal",
+            "KILL",
+            *options,
+            "localhost/busybox:1",
+            *WEB,
+        )
 
     def run(self, name, *options):
         self(*self.start(name, *options))
@@ -129,19 +159,21 @@ class Podman:
 
     def inspect(self, name):
         found = json.loads(self("inspect", name))[0]
-        return Container(self.w, found["Id"], found["State"]["Pid"], found["NetworkSettings"]["Networks"])
+        return Container(
+            self.w, found["Id"], found["State"]["Pid"], found["NetworkSettings"]["Networks"]
+        )
 
     def remove(self, *names):
         self("rm", "-f", "-i", "-t", "0", *names)
 
     def page(self, name, address, port):
-        """The page as a process in the container sees it. By nc: a static busybox wget needs NSS."""
+        """The page as seen in the container. By nc: a static busybox wget needs NSS."""
         request = f"printf 'GET /cgi-bin/client HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {address} {port}"
         return plain(self("exec", name, "sh", "-c", request).splitlines()[-1])
 
 
 class Containerd:
-    """containerd as it is; our programs lie over both folders in which its builds look for plugins."""
+    """containerd as it is; our programs lie over both folders that its builds look into."""
 
     IMAGE = "podwire.test/busybox:1"
 
@@ -167,15 +199,29 @@ class Containerd:
 
     def answers(self):
         self.alive(self.daemon)
-        return os.path.exists("/run/containerd/containerd.sock") and run(["ctr", "version"]).returncode == 0
+        return (
+            os.path.exists("/run/containerd/containerd.sock")
+            and run(["ctr", "version"]).returncode == 0
+        )
 
     def __call__(self, *words):
         return must(run(["ctr", *words]))
 
     def run(self, name):
-        """`ctr run` takes the network away only when it has waited for the task itself: so it stays."""
-        process = self.background("ctr", "run", "--snapshotter", "native", "--cni", "--rm",
-                                  "--cgroup", f"/{CGROUP}/{name}", self.IMAGE, name, *WEB)
+        """`ctr run` detaches only when it has waited for the task itself: so it stays."""
+        process = self.background(
+            "ctr",
+            "run",
+            "--snapshotter",
+            "native",
+            "--cni",
+            "--rm",
+            "--cgroup",
+            f"/{CGROUP}/{name}",
+            self.IMAGE,
+            name,
+            *WEB,
+        )
         pid = wait_for(lambda: self.running(process, name), f"task {name}", 20)
         container = Container(self.w, f"default-{name}", pid)
         container.process = process
@@ -185,7 +231,9 @@ class Containerd:
         """The task's process once it runs; ctr attaches it before."""
         self.alive(process)
         tasks = [line.split() for line in self("tasks", "ls").splitlines()]
-        return next((int(pid) for task, pid, state in tasks if task == name and state == "RUNNING"), None)
+        return next(
+            (int(pid) for task, pid, state in tasks if task == name and state == "RUNNING"), None
+        )
 
     def stop(self, container, name):
         self("tasks", "kill", "-s", "9", name)

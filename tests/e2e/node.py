@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The world of tests/lib/world.py, furnished as a node for real callers.
 
-eth0 of the node (192.168.50.11, fd50::11) leads to `w.lan`, a neighbour (192.168.50.2, fd50::2) whose
-default routes lead back to the node: a pod's own address is reachable from there unless it was
-masqueraded, so the address that a server sees tells the two apart. A server on w.lan's port LAN_PORT
-names its client.
+eth0 of the node (192.168.50.11, fd50::11) leads to `w.lan`, a neighbour (192.168.50.2, fd50::2)
+whose default routes lead back to the node: a pod's own address is reachable from there unless it
+was masqueraded, so the address that a server sees tells the two apart. A server on w.lan's port
+LAN_PORT names its client.
 
-What callers write outside namespaces is control groups: they are told to use folders named CGROUP,
-and these are removed when the test is over. Reports of sanitizers, which a caller would swallow, go to
-files and fail the test.
+What callers write outside namespaces is control groups: they are told to use folders named
+CGROUP, and these are removed when the test is over. Reports of sanitizers, which a caller would
+swallow, go to files and fail the test.
 
-With other CNI programs in $PODWIRE_BIN (the Go plugins) the same tests run against those; what only
-Podwire promises is then not asserted (Node.promise). That is how these tests were proven.
+With other CNI programs in $PODWIRE_BIN (the Go plugins) the same tests run against those; what
+only Podwire promises is then not asserted (Node.promise). That is how these tests were proven.
 """
 
 import contextlib
@@ -43,12 +43,14 @@ GREETING = "client"
 
 def test(function):
     """As world.test, with a Node; the control groups go when the test's processes are gone."""
+
     @functools.wraps(function)
     def run(_):
         node = Node()
         node.furnish()
         function(node)
         node.no_reports()
+
     world.test(run, timeout=TEST_LIMIT)
     return function
 
@@ -76,8 +78,8 @@ def connects(address, port):
 
 def page(net, address, port, seconds=2):
     """The body of a web server's page, which names the client; None when nobody answers."""
-    request = f"printf 'GET /cgi-bin/client HTTP/1.0\\r\\n\\r\\n' | busybox nc -w {seconds} {address} {port}"
-    lines = net.sh(request, check=False).stdout.splitlines()
+    request = r"printf 'GET /cgi-bin/client HTTP/1.0\r\n\r\n' | busybox nc"
+    lines = net.sh(f"{request} -w {seconds} {address} {port}", check=False).stdout.splitlines()
     return plain(lines[-1]) if lines and " 200 " in lines[0] else None
 
 
@@ -98,9 +100,13 @@ def serve(net, port, protocols=("tcp", "udp")):
 class Node(World):
     def furnish(self):
         world._mount("tmpfs", "/dev/shm", "tmpfs")
-        os.environ.update(HOME="/run/world", TMPDIR="/run/world", LC_ALL="C.UTF-8",
-                          ASAN_OPTIONS=f"{os.environ.get('ASAN_OPTIONS', '')}:log_path={REPORTS}",
-                          UBSAN_OPTIONS=f"{os.environ.get('UBSAN_OPTIONS', '')}:log_path={REPORTS}")
+        os.environ.update(
+            HOME="/run/world",
+            TMPDIR="/run/world",
+            LC_ALL="C.UTF-8",
+            ASAN_OPTIONS=f"{os.environ.get('ASAN_OPTIONS', '')}:log_path={REPORTS}",
+            UBSAN_OPTIONS=f"{os.environ.get('UBSAN_OPTIONS', '')}:log_path={REPORTS}",
+        )
         for key in [key for key in os.environ if key.startswith("XDG_")]:
             del os.environ[key]
         self.bin = self.copy_programs()
@@ -108,8 +114,12 @@ class Node(World):
 
     def settle(self):
         """The neighbour, and what the node looks like before anything happens."""
-        self.own = "podwire" in self.sh(f"env -u CNI_COMMAND {self.bin}/bridge 2>&1", check=False).stdout
-        self.lan = self.neighbour("lan", v4=(f"{NODE4}/24", f"{LAN4}/24"), v6=(f"{NODE6}/64", f"{LAN6}/64"))
+        self.own = (
+            "podwire" in self.sh(f"env -u CNI_COMMAND {self.bin}/bridge 2>&1", check=False).stdout
+        )
+        self.lan = self.neighbour(
+            "lan", v4=(f"{NODE4}/24", f"{LAN4}/24"), v6=(f"{NODE6}/64", f"{LAN6}/64")
+        )
         self.lan.sh(f"ip route add default via {NODE4}; ip -6 route add default via {NODE6}")
         serve(self.lan, LAN_PORT)
         self.before = self.others()
@@ -135,7 +145,7 @@ class Node(World):
             eq(found, wanted, what)
 
     def at_once(self, condition, what):
-        """It must hold by now with Podwire, and soon with anybody: IPv6 of the Go plugins takes a while."""
+        """It holds by now with Podwire, and soon with anybody: IPv6 of the Go plugins is late."""
         self.promise(condition(), f"not at once: {what}")
         wait_for(condition, what)
 
@@ -143,7 +153,11 @@ class Node(World):
         self.promise_eq(self.leftovers(ids), [], "left behind")
 
     def addresses_free(self, folders=STATE):
-        eq([found for found in self.leftovers((), folders) if found.startswith("address")], [], "address files")
+        eq(
+            [found for found in self.leftovers((), folders) if found.startswith("address")],
+            [],
+            "address files",
+        )
 
     def promise_others_unchanged(self):
         self.promise_eq(self.others(), self.before, "what belongs to others")
@@ -153,28 +167,46 @@ class Node(World):
     def others(self):
         """The rulesets of everybody else, and the node's own links and routes, as text."""
         tables = [line.split()[1:3] for line in self.sh("nft list tables").stdout.splitlines()]
-        commands = [f"nft -s list table {family} {name}" for family, name in tables if name != "podwire"]
+        commands = [
+            f"nft -s list table {family} {name}" for family, name in tables if name != "podwire"
+        ]
         commands += [f"ip -d addr show dev {name}" for name in ("lo", "eth0")]
-        commands += [f"ip -{family} route show {which}" for family in (4, 6) for which in ("default", "dev eth0")]
+        commands += [
+            f"ip -{family} route show {which}"
+            for family in (4, 6)
+            for which in ("default", "dev eth0")
+        ]
         commands += ["ip rule", "ip -6 rule"]
         return steady("\n".join(self.sh(command).stdout for command in commands))
 
     def everything(self):
         """All that may change on the node, as text; the counter of addresses given left out."""
-        return "\n".join(line for line in steady(self.snapshot()).splitlines() if "last_reserved_ip" not in line)
+        return "\n".join(
+            line for line in steady(self.snapshot()).splitlines() if "last_reserved_ip" not in line
+        )
 
     def elements(self):
         """Every element of our tables, as `MAP: ELEMENT`."""
         listing = json.loads(self.sh("nft -j list ruleset").stdout)["nftables"]
-        return [f"{item[kind]['name']}: {json.dumps(element)}" for item in listing for kind in ("map", "set")
-                if item.get(kind, {}).get("table") == "podwire" for element in item[kind].get("elem", [])]
+        return [
+            f"{item[kind]['name']}: {json.dumps(element)}"
+            for item in listing
+            for kind in ("map", "set")
+            if item.get(kind, {}).get("table") == "podwire"
+            for element in item[kind].get("elem", [])
+        ]
 
     def leftovers(self, ids=(), folders=STATE):
-        """What an attachment would leave: links, elements, address files, anything that names its ID."""
-        found = [f"link {name}" for name, link in links(self).items()
-                 if name not in ("lo", "eth0") and link.get("linkinfo", {}).get("info_kind") != "bridge"]
+        """What an attachment would leave: links, elements, address files, its ID in a file."""
+        found = [
+            f"link {name}"
+            for name, link in links(self).items()
+            if name not in ("lo", "eth0") and link.get("linkinfo", {}).get("info_kind") != "bridge"
+        ]
         found += [f"element {element}" for element in self.elements()]
-        for path in [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]:
+        for path in [
+            path for folder in folders for path in Path(folder).rglob("*") if path.is_file()
+        ]:
             found += leftover_file(path, ids)
         rules = self.sh("iptables-save; ip6tables-save").stdout
         return found + [f"iptables names {name}" for name in ids if name in rules]
@@ -190,10 +222,16 @@ def leftover_file(path, ids):
 
 def steady(text):
     """The text without what moves by itself: counters, carrier, timers, link-local addresses."""
-    text = re.sub(r"packets \d+ bytes \d+|\b(linkdown|tentative|NO-CARRIER|LOWER_UP|UP|DOWN|UNKNOWN)\b", "", text)
+    text = re.sub(
+        r"packets \d+ bytes \d+|\b(linkdown|tentative|NO-CARRIER|LOWER_UP|UP|DOWN|UNKNOWN)\b",
+        "",
+        text,
+    )
     text = re.sub(r"(expires|valid_lft|preferred_lft) \S+|\b[a-z_]+timer +[\d.]+|[<>,]", "", text)
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    return "\n".join(line for line in lines if line and not re.search("fe80|ff00::/8|anycast", line))
+    return "\n".join(
+        line for line in lines if line and not re.search("fe80|ff00::/8|anycast", line)
+    )
 
 
 def remove_control_groups():

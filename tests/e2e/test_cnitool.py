@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""cnitool, built from its newest release, over each file in conf-examples/: add, check, del, gc, status.
+"""cnitool, built from its newest release, over each file in conf-examples/: add, check, del, gc,
+status.
 
-It is built once, outside the tests' worlds, into a folder beside the programs under test; a Go of at
-least 1.21 is needed, and demanded by CNI_TEST_REQUIRE_ALL=1.
+It is built once, outside the tests' worlds, into a folder beside the programs under test; a Go of
+at least 1.21 is needed, and demanded by CNI_TEST_REQUIRE_ALL=1.
 """
 
 import ipaddress
@@ -22,8 +23,15 @@ CACHE = Path(os.environ.get("PODWIRE_BIN", ROOT / "build/dev/bin")).resolve().pa
 TOOL = CACHE / "bin" / "cnitool"
 EXAMPLES = Path(os.environ.get("PODWIRE_EXAMPLES", ROOT / "conf-examples"))
 VLAN_KEYS = {"vlan", "vlanTrunk"}
-KINDS = {"podman": "cni-podman", "containerd": "promiscMode", "dual stack": "::/", "layer 2 alone": '"ipam": {}',
-         "VLAN": '"vlan"', "spoof check": "macspoofchk", "several ranges": "rangeStart"}
+KINDS = {
+    "podman": "cni-podman",
+    "containerd": "promiscMode",
+    "dual stack": "::/",
+    "layer 2 alone": '"ipam": {}',
+    "VLAN": '"vlan"',
+    "spoof check": "macspoofchk",
+    "several ranges": "rangeStart",
+}
 
 
 def build():
@@ -33,13 +41,23 @@ def build():
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if not go:
         return "no Go: cnitool cannot be built"
-    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=30).stdout
+    version = subprocess.run(
+        [go, "env", "GOVERSION"], capture_output=True, text=True, timeout=30
+    ).stdout
     numbers = re.match(r"go(\d+)\.(\d+)", version)
     if not numbers or tuple(map(int, numbers.groups())) < (1, 21):
         return f"cnitool needs Go 1.21 and this is {version.strip() or 'of unknown version'}"
-    env = dict(os.environ, GOPATH=str(CACHE), GOBIN=str(CACHE / "bin"), GOCACHE=str(CACHE / "cache"),
-               GOFLAGS="-modcacherw -buildvcs=false", CGO_ENABLED="0")
-    done = subprocess.run([go, "install", MODULE], env=env, capture_output=True, text=True, timeout=300)
+    env = dict(
+        os.environ,
+        GOPATH=str(CACHE),
+        GOBIN=str(CACHE / "bin"),
+        GOCACHE=str(CACHE / "cache"),
+        GOFLAGS="-modcacherw -buildvcs=false",
+        CGO_ENABLED="0",
+    )
+    done = subprocess.run(
+        [go, "install", MODULE], env=env, capture_output=True, text=True, timeout=300
+    )
     return None if done.returncode == 0 else f"go install {MODULE}: {done.stderr[-300:]}"
 
 
@@ -57,8 +75,11 @@ class Cnitool:
         Path("/etc/cni/net.d/10-test.conflist").write_text(json.dumps(conflist))
 
     def __call__(self, verb, pod, caps=None):
-        env = {"NETCONFPATH": "/etc/cni/net.d", "CNI_PATH": self.w.bin,
-               "CAP_ARGS": json.dumps(caps) if caps else ""}
+        env = {
+            "NETCONFPATH": "/etc/cni/net.d",
+            "CNI_PATH": self.w.bin,
+            "CAP_ARGS": json.dumps(caps) if caps else "",
+        }
         return self.w.sh([TOOL, verb, self.name, pod.path], check=False, env=env)
 
     def ok(self, verb, pod, caps=None):
@@ -101,7 +122,7 @@ def refuses_vlans(w, conflist):
 
 
 def life(w, conflist):
-    """Twice status, add, packets, check; then del twice, the second time gc. The rounds end alike."""
+    """Status, add, packets, check; then del, the second time gc. The rounds end alike."""
     tool, states, network = Cnitool(w, conflist), [], plugin(conflist, "bridge")
     if network.get("mtu") == "auto":
         for node in (w, w.lan):
@@ -153,7 +174,11 @@ def wishes(network):
 
 def wishes_come_true(network, pod, result):
     asked = wishes(network)
-    eq(links(pod)["eth0"]["address"], asked.get("mac", links(pod)["eth0"]["address"]), "MAC in the pod")
+    eq(
+        links(pod)["eth0"]["address"],
+        asked.get("mac", links(pod)["eth0"]["address"]),
+        "MAC in the pod",
+    )
     for address in asked.get("ips", []):
         assert address in addresses(result), f"{address} was asked for, not {addresses(result)}"
     if network.get("dns"):
@@ -164,12 +189,15 @@ def missing_address_is_seen(tool, network, pod):
     """CHECK must miss an address that was taken off the pod; DEL comes after all the same."""
     for address in pod.ips("eth0")[:1] if network.get("ipam") else []:
         pod.sh(f"ip addr del {address} dev eth0")
-        assert tool("check", pod, PORTS).returncode != 0, f"CHECK does not see that {address} is gone"
+        assert (
+            tool("check", pod, PORTS).returncode != 0
+        ), f"CHECK does not see that {address} is gone"
 
 
 def collect(w, tool, conflist, pod):
-    """cnitool gc deletes every attachment in libcni's cache, then sends GC without the attachments key:
-    an error by our decision (docs/decisions/003), since a wrong guess would delete live pods."""
+    """cnitool gc deletes all attachments in libcni's cache, then sends GC without the attachments
+    key: an error by our decision (docs/decisions/003), since a wrong guess would cut off live pods.
+    """
     done = tool("gc", pod, PORTS)
     if w.own and conflist["cniVersion"] == "1.1.0":
         said = done.stdout + done.stderr
@@ -186,7 +214,9 @@ for _path, _conflist in examples():
 def the_examples_show_every_kind(w):
     texts = {path.name: path.read_text() for path, _ in examples()}
     for need, word in KINDS.items():
-        assert any(word in text for text in texts.values()), f"no example for {need} among {sorted(texts)}"
+        assert any(
+            word in text for text in texts.values()
+        ), f"no example for {need} among {sorted(texts)}"
 
 
 if __name__ == "__main__":

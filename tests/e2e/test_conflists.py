@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Default configurations of real installations, run as they are with our folder first.
 
-The files are those of $PODWIRE_SHARED/conflists, or of `shared/conflists` beside the clone. Those of
-flannel need a program that does not exist yet: LATER names them, and a file that nobody here knows is
-a failure.
+The files are those of $PODWIRE_SHARED/conflists, or of `shared/conflists` beside the clone. Those
+of flannel need a program that does not exist yet: LATER names them, and a file that nobody here
+knows is a failure.
 """
 
 import json
@@ -16,8 +16,12 @@ from node import DEBIAN, LAN4, NODE4, ROOT, client, closed, eq, links, run, serv
 from traffic import PORTS, Traffic, go_cni, plugin
 
 LATER = {"kubeadm-flannel.conflist", "microk8s-flannel.conflist"}
-KNOWN = {"containerd-default.conflist", "k0s-kuberouter.conflist", "multus-portmap-nft.conflist",
-         "podman-default.conflist"}
+KNOWN = {
+    "containerd-default.conflist",
+    "k0s-kuberouter.conflist",
+    "multus-portmap-nft.conflist",
+    "podman-default.conflist",
+}
 
 
 def folder(w):
@@ -36,7 +40,7 @@ def path(w):
 
 
 def life(w, conflist, caps=PORTS, inspect=None):
-    """Two pods: ADD, packets, CHECK, DEL, DEL without namespace; the second round ends as the first."""
+    """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike."""
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
@@ -67,8 +71,12 @@ def every_file_is_known(w):
 def containerd_default(w):
     def inspect(pod, first):
         eq(len(first.ips()), 2, "number of addresses of a dual stack pod")
-        assert "default via 10.88.0.1" in pod.sh("ip route").stdout, "no IPv4 default route from IPAM"
-        assert "default via 2001:4860:4860::1" in pod.sh("ip -6 route").stdout, "no IPv6 default route"
+        assert (
+            "default via 10.88.0.1" in pod.sh("ip route").stdout
+        ), "no IPv4 default route from IPAM"
+        assert (
+            "default via 2001:4860:4860::1" in pod.sh("ip -6 route").stdout
+        ), "no IPv6 default route"
 
     life(w, load(w, "containerd-default.conflist"), go_cni(PORTS), inspect)
     w.promise_others_unchanged()
@@ -78,17 +86,23 @@ def containerd_default(w):
 def containerd_keeps_a_default_route_from_router_advertisements(w):
     """ADD turns IPv6 forwarding on, upon which the kernel drops routes learnt from routers."""
     conflist, pod = load(w, "containerd-default.conflist"), w.pod("a")
-    w.sh("ip -6 route del default; ip -6 route add default via fd50::2 dev eth0 proto ra expires 1000")
+    w.sh(
+        "ip -6 route del default;"
+        "ip -6 route add default via fd50::2 dev eth0 proto ra expires 1000"
+    )
     w.chain(conflist, "ADD", pod, path=path(w)).ok()
     eq(w.sysctl("net.ipv6.conf.all.forwarding"), "1", "IPv6 forwarding")
-    w.promise("default via fd50::2" in w.sh("ip -6 route").stdout, "the route learnt from the router is gone")
+    w.promise(
+        "default via fd50::2" in w.sh("ip -6 route").stdout,
+        "the route learnt from the router is gone",
+    )
     w.promise_eq(w.sysctl("net.ipv6.conf.eth0.accept_ra"), "2", "accept_ra of eth0")
     w.chain(conflist, "DEL", pod, path=path(w)).ok()
 
 
 @test
 def containerd_with_ipv6_off(w):
-    """IPv6 switched off by sysctl: both families work, or the error says which range is the trouble."""
+    """IPv6 switched off by sysctl: both families work, or the error names the range."""
     conflist, pod, other = load(w, "containerd-default.conflist"), w.pod("a"), w.pod("b")
     for net in (w, pod, other):
         net.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
@@ -155,7 +169,7 @@ def podman_default(w):
 
 @test
 def podman_default_after_a_boot(w):
-    """systemd-tmpfiles empties /var/lib/cni/networks at boot; podman deletes its old pods all the same."""
+    """systemd-tmpfiles empties /var/lib/cni/networks at boot; podman still deletes its old pods."""
     conflist, pod, fresh = load(w, "podman-default.conflist"), w.pod("a"), w.pod("b")
     w.chain(conflist, "ADD", pod, "first-id", caps=PORTS, path=path(w)).ok()
     w.remove(pod)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian's containerd with `ctr run --cni`, our folder where it looks for plugins.
 
-ctr attaches through /proc/PID/ns/net, and detaches with an empty CNI_NETNS when the task is dead and
-its namespace gone: DEL has only the configuration and the container ID to go by.
+ctr attaches through /proc/PID/ns/net, and detaches with an empty CNI_NETNS when the task is dead
+and its namespace gone: DEL has only the configuration and the container ID to go by.
 """
 
 import copy
@@ -16,10 +16,18 @@ NETWORK = {
     "name": "containerd-net",
     "plugins": [
         {"type": "loopback"},
-        {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "promiscMode": True,
-         "ipam": {"type": "host-local",
-                  "ranges": [[{"subnet": "10.88.0.0/16"}], [{"subnet": "2001:4860:4860::/64"}]],
-                  "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},
+        {
+            "type": "bridge",
+            "bridge": "cni0",
+            "isGateway": True,
+            "ipMasq": True,
+            "promiscMode": True,
+            "ipam": {
+                "type": "host-local",
+                "ranges": [[{"subnet": "10.88.0.0/16"}], [{"subnet": "2001:4860:4860::/64"}]],
+                "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+            },
+        },
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ],
 }
@@ -50,8 +58,12 @@ def pods_reach_each_other_and_leave_nothing(w):
 def an_address_is_free_again(w):
     """A network of one free address: a container can only start when the one before is all gone."""
     network = copy.deepcopy(NETWORK)
-    network["plugins"][1]["ipam"] = {"type": "host-local", "ranges": [[
-        {"subnet": "10.77.0.0/24", "rangeStart": "10.77.0.5", "rangeEnd": "10.77.0.5"}]]}
+    network["plugins"][1]["ipam"] = {
+        "type": "host-local",
+        "ranges": [
+            [{"subnet": "10.77.0.0/24", "rangeStart": "10.77.0.5", "rangeEnd": "10.77.0.5"}]
+        ],
+    }
     c = Containerd(w, network)
     for name in ("one", "two", "three"):
         pod = c.run(name)

@@ -8,19 +8,39 @@ import shutil
 from pathlib import Path
 
 from callers import Podman
-from node import (DEBIAN, LAN4, LAN_PORT, NODE4, ROOT, client, closed, eq, links, page, run, serve, test)
+from node import (
+    DEBIAN,
+    LAN4,
+    LAN_PORT,
+    NODE4,
+    ROOT,
+    client,
+    closed,
+    eq,
+    links,
+    page,
+    run,
+    serve,
+    test,
+)
 from traffic import PORTS, Traffic
 
 PROGRAMS = ("bridge", "host-local", "portmap", "loopback", "firewall", "tuning", "ptp", "macvlan")
 HOST_LOCAL = {"type": "host-local", "subnet": "10.50.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}
-BRIDGE = {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
-          "ipam": HOST_LOCAL}
+BRIDGE = {
+    "type": "bridge",
+    "bridge": "cni0",
+    "isGateway": True,
+    "ipMasq": True,
+    "hairpinMode": True,
+    "ipam": HOST_LOCAL,
+}
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
 FIREWALL, TUNING = {"type": "firewall"}, {"type": "tuning"}
 
 
 def mix(w, *ours):
-    """A folder with these programs from us and all others from Debian, as a node half way over has."""
+    """These programs from us and all others from Debian in one folder: a node half way over."""
     if not os.path.isdir(DEBIAN):
         w.skip(f"no {DEBIAN}: install containernetworking-plugins")
     folder = w.tmp / ("mix-" + "-".join(ours or ["none"]))
@@ -59,18 +79,29 @@ def life(w, conflist, path, inspect=None, check=True):
 
 @test
 def our_bridge_before_their_portmap_firewall_and_tuning(w):
-    """Without CHECK: their portmap's own fails for a pod without IPv6 (containernetworking/plugins 1.1.1)."""
+    """Without CHECK: that of their portmap 1.1.1 fails for every pod without IPv6."""
+
     def inspect(pod):
         eq(links(pod)["eth0"]["mtu"], 1400, "MTU that tuning set")
         eq(pod.sysctl("net.ipv4.conf.eth0.arp_filter"), "1", "sysctl that tuning set")
 
     tuning = dict(TUNING, mtu=1400, sysctl={"net.ipv4.conf.eth0.arp_filter": "1"})
-    life(w, network(BRIDGE, PORTMAP, FIREWALL, tuning), mix(w, "bridge", "host-local"), inspect, check=False)
+    life(
+        w,
+        network(BRIDGE, PORTMAP, FIREWALL, tuning),
+        mix(w, "bridge", "host-local"),
+        inspect,
+        check=False,
+    )
 
 
 @test
 def their_check_accepts_our_result(w):
-    conflist, path, pod = network(BRIDGE, FIREWALL, TUNING), mix(w, "bridge", "host-local"), w.pod("a")
+    conflist, path, pod = (
+        network(BRIDGE, FIREWALL, TUNING),
+        mix(w, "bridge", "host-local"),
+        w.pod("a"),
+    )
     for verb in ("ADD", "CHECK", "DEL"):
         w.chain(conflist, verb, pod, "first-id", path=path).ok()
     eq(w.leftovers(("first-id",)), [], "left behind")
@@ -85,7 +116,11 @@ def their_bridge_before_our_portmap(w):
 def loopback_first_in_the_list(w):
     """As Nomad and BuildKit write it: their bridge behind our loopback, and ours behind theirs."""
     for ours in (("loopback",), ("bridge", "host-local", "portmap")):
-        conflist, path, pod = network({"type": "loopback"}, BRIDGE, PORTMAP), mix(w, *ours), w.pod(f"a-{ours[0]}")
+        conflist, path, pod = (
+            network({"type": "loopback"}, BRIDGE, PORTMAP),
+            mix(w, *ours),
+            w.pod(f"a-{ours[0]}"),
+        )
         address = w.chain(conflist, "ADD", pod, "first-id", caps=PORTS, path=path).ok().ips()[0]
         serve(pod, 80)
         assert pod.pings("127.0.0.1"), "loopback is not up"
@@ -97,15 +132,26 @@ def loopback_first_in_the_list(w):
 
 @test
 def our_host_local_under_their_interface_plugins(w):
-    """bridge, ptp and macvlan delegate to ours; each pod is reached at the address that it was given."""
+    """bridge, ptp and macvlan delegate to ours; each pod is reached at the address given."""
     path, pod = mix(w, "host-local"), w.pod("a")
     life(w, network(BRIDGE), path)
     ptp = network({"type": "ptp", "ipMasq": True, "ipam": dict(HOST_LOCAL, subnet="10.51.0.0/24")})
-    macvlan = network({"type": "macvlan", "master": "eth0", "ipam": {
-        "type": "host-local", "subnet": "192.168.50.0/24", "rangeStart": "192.168.50.100"}})
+    macvlan = network(
+        {
+            "type": "macvlan",
+            "master": "eth0",
+            "ipam": {
+                "type": "host-local",
+                "subnet": "192.168.50.0/24",
+                "rangeStart": "192.168.50.100",
+            },
+        }
+    )
     for conflist, peer in ((ptp, w), (macvlan, w.lan)):
         address = w.chain(conflist, "ADD", pod, "first-id", path=path).ok().ips()[0]
-        assert peer.pings(address), f"no answer from {address} behind {conflist['plugins'][0]['type']}"
+        assert peer.pings(
+            address
+        ), f"no answer from {address} behind {conflist['plugins'][0]['type']}"
         w.chain(conflist, "DEL", pod, "first-id", path=path).ok()
         eq(w.leftovers(("first-id",)), [], "left behind")
 
@@ -120,7 +166,9 @@ def one_folder_of_addresses_two_programs(w):
     """By turns: each sees what the other took, checks it, and deletes what the other added."""
     conflist, paths = network(BRIDGE), (mix(w, "host-local"), mix(w))
     pods, ids = [w.pod(f"pod{n}") for n in range(6)], [f"turn-id-{n}" for n in range(6)]
-    given = [w.chain(conflist, "ADD", pods[n], ids[n], path=paths[n % 2]).ok().ips()[0] for n in range(6)]
+    given = [
+        w.chain(conflist, "ADD", pods[n], ids[n], path=paths[n % 2]).ok().ips()[0] for n in range(6)
+    ]
     eq(given, [f"10.50.0.{n + 2}" for n in range(6)], "addresses given by turns")
     for n in range(1, 6):
         assert pods[0].pings(given[n]), f"{given[n]} does not answer"
@@ -133,14 +181,21 @@ def one_folder_of_addresses_two_programs(w):
 
 def address_files():
     """Names and bytes. Modes differ between releases of theirs (0644, later 0600)."""
-    return {path.name: path.read_bytes() for path in Path("/var/lib/cni/networks/mixed").iterdir()
-            if path.name[0].isdigit() or path.name.startswith("last_reserved_ip")}
+    return {
+        path.name: path.read_bytes()
+        for path in Path("/var/lib/cni/networks/mixed").iterdir()
+        if path.name[0].isdigit() or path.name.startswith("last_reserved_ip")
+    }
 
 
 @test
 def the_address_files_are_the_same_bytes(w):
     """ADD and DEL by each in an empty folder leave the same names and contents."""
-    conflist, pod, found = network(dict(BRIDGE, ipam=dict(HOST_LOCAL, rangeEnd="10.50.0.3"))), w.pod("a"), []
+    conflist, pod, found = (
+        network(dict(BRIDGE, ipam=dict(HOST_LOCAL, rangeEnd="10.50.0.3"))),
+        w.pod("a"),
+        [],
+    )
     for path in (mix(w, "host-local"), mix(w)):
         for verb in ("ADD", "DEL"):
             w.chain(conflist, verb, pod, "same-id", path=path).ok()
@@ -166,7 +221,10 @@ def a_full_pool_is_full_for_both(w):
 
 @test
 def a_node_changes_over_with_pods_running(w):
-    """A pod of the Go plugins keeps its traffic beside one of ours; each is deleted by the other side."""
+    """A pod of theirs keeps its traffic beside one of ours; each is deleted by the other side.
+
+    Their bridge 1.1.1 removes our pod, then misses an iptables chain for its masquerade: an error
+    that the caller's next DEL no longer meets."""
     conflist = network(BRIDGE, PORTMAP)
     theirs, ours = mix(w), mix(w, "bridge", "host-local", "portmap")
     old, new = w.pod("old"), w.pod("new")
@@ -175,13 +233,17 @@ def a_node_changes_over_with_pods_running(w):
     address = w.chain(conflist, "ADD", old, "old-id", caps=PORTS, path=theirs).ok().ips()[0]
     ports = {"portMappings": [dict(port, hostPort=8081) for port in PORTS["portMappings"]]}
     other = w.chain(conflist, "ADD", new, "new-id", caps=ports, path=ours).ok().ips()[0]
-    assert address != other and old.pings(other) and new.pings(address), "old and new pod do not meet"
+    assert (
+        address != other and old.pings(other) and new.pings(address)
+    ), "old and new pod do not meet"
     eq(client(w.lan, NODE4, 8080), LAN4, "host port of the pod from before")
     eq(client(w.lan, NODE4, 8081), LAN4, "host port of the pod from after")
     w.chain(conflist, "DEL", old, "old-id", caps=PORTS, path=ours).ok()
     eq(list(links(old)), ["lo"], "links of their pod after our DEL")
     assert not os.path.exists(f"/var/lib/cni/networks/mixed/{address}"), f"{address} is still taken"
     eq(client(w.lan, NODE4, 8081), LAN4, "host port of the pod from after, later")
+    first = w.chain(conflist, "DEL", new, "new-id", caps=ports, path=theirs)
+    assert first.code == 0 or "iptables" in first.msg, f"their DEL of our pod: {first.msg}"
     w.chain(conflist, "DEL", new, "new-id", caps=ports, path=theirs).ok()
     eq(list(links(new)), ["lo"], "links of our pod after their DEL")
     assert not os.path.exists(f"/var/lib/cni/networks/mixed/{other}"), f"{other} is still taken"
@@ -192,8 +254,12 @@ def a_node_changes_over_with_pods_running(w):
 
 @test
 def podman_default_network_whole(w):
-    """podman's own file, a chain of four: our bridge and portmap, Debian's firewall and tuning behind."""
-    file = Path(os.environ.get("PODWIRE_SHARED", ROOT.parent / "shared")) / "conflists" / "podman-default.conflist"
+    """podman's own file: our bridge and portmap, Debian's firewall and tuning behind."""
+    file = (
+        Path(os.environ.get("PODWIRE_SHARED", ROOT.parent / "shared"))
+        / "conflists"
+        / "podman-default.conflist"
+    )
     if not file.is_file():
         w.skip(f"no {file}; PODWIRE_SHARED names another folder")
     p = Podman(w, [w.bin, DEBIAN], json.loads(file.read_text()))
@@ -204,25 +270,38 @@ def podman_default_network_whole(w):
     eq(page(w, "127.0.0.1", 8080), "10.88.0.1", "node through 127.0.0.1")
     eq(p.page("web", NODE4, 8080), "10.88.0.1", "the pod itself")
     eq(p.page("other", NODE4, 8080), "10.88.0.1", "another pod")
-    assert address in w.sh("iptables -S CNI-FORWARD").stdout, "their firewall does not know the pod's address"
+    assert (
+        address in w.sh("iptables -S CNI-FORWARD").stdout
+    ), "their firewall does not know the pod's address"
     w.sh("iptables -P FORWARD DROP")
     eq(client(web, LAN4, LAN_PORT), NODE4, "pod's address at the neighbour, FORWARD policy DROP")
     w.sh("iptables -P FORWARD ACCEPT")
     p.remove("web", "other")
     eq(w.leftovers((web.id,)), [], "left behind")
-    assert address not in w.sh("iptables -S CNI-FORWARD").stdout, "their firewall keeps the pod's address"
+    assert (
+        address not in w.sh("iptables -S CNI-FORWARD").stdout
+    ), "their firewall keeps the pod's address"
     assert closed(w.lan, NODE4, 8080), "the host port is still open"
 
 
 @test
 def podman_network_create(w):
     """A network that podman writes itself, joined beside the default one, left and joined again."""
-    p = Podman(w, [w.bin, DEBIAN], {"cniVersion": "0.4.0", "name": "podman", "plugins": [
-        dict(BRIDGE, bridge="cni-podman0"), PORTMAP, FIREWALL, TUNING]})
+    p = Podman(
+        w,
+        [w.bin, DEBIAN],
+        {
+            "cniVersion": "0.4.0",
+            "name": "podman",
+            "plugins": [dict(BRIDGE, bridge="cni-podman0"), PORTMAP, FIREWALL, TUNING],
+        },
+    )
     p("network", "create", "--subnet", "10.99.0.0/24", "second")
     pod = p.run("both", "--network", "podman,second", "-p", "8080:80")
     for name, joined in pod.networks.items():
-        assert w.pings(joined["IPAddress"]), f"no answer from {joined['IPAddress']} of network {name}"
+        assert w.pings(
+            joined["IPAddress"]
+        ), f"no answer from {joined['IPAddress']} of network {name}"
     second = pod.networks["second"]["IPAddress"]
     assert second.startswith("10.99.0."), f"networks: {pod.networks}"
     p("network", "disconnect", "second", "both")

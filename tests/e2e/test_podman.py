@@ -3,17 +3,41 @@
 """Debian's podman with network_backend = "cni" and our folder alone as cni_plugin_dirs."""
 
 from callers import Podman
-from node import (LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, closed, eq, links, page, run, serve, test)
+from node import (
+    LAN4,
+    LAN6,
+    LAN_PORT,
+    NODE4,
+    NODE6,
+    client,
+    closed,
+    eq,
+    links,
+    page,
+    run,
+    serve,
+    test,
+)
 
 NETWORK = {
     "cniVersion": "0.4.0",
     "name": "podman",
     "plugins": [
-        {"type": "bridge", "bridge": "cni-podman0", "isGateway": True, "ipMasq": True, "hairpinMode": True,
-         "ipam": {"type": "host-local",
-                  "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
-                  "ranges": [[{"subnet": "10.88.0.0/16", "gateway": "10.88.0.1"}],
-                             [{"subnet": "fd88::/64"}]]}},
+        {
+            "type": "bridge",
+            "bridge": "cni-podman0",
+            "isGateway": True,
+            "ipMasq": True,
+            "hairpinMode": True,
+            "ipam": {
+                "type": "host-local",
+                "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+                "ranges": [
+                    [{"subnet": "10.88.0.0/16", "gateway": "10.88.0.1"}],
+                    [{"subnet": "fd88::/64"}],
+                ],
+            },
+        },
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ],
 }
@@ -35,7 +59,7 @@ def gone(w, p, *containers):
 
 @test
 def published_ports_from_every_side(w):
-    """TCP to a server inside the container, UDP to one in its namespace; each tells its client's address."""
+    """TCP to a server in the container, UDP to one in its namespace; both name the client."""
     p = podman(w)
     web = p.run("web", "-p", "8080:80", "-p", "5353:53/udp", "-p", f"{NODE4}:8081:80")
     other = p.run("other")
@@ -69,10 +93,18 @@ def masquerade_and_ipv6(w):
     eq(client(web, LAN4, LAN_PORT), NODE4, "pod's address at the neighbour")
     eq(client(web, LAN6, LAN_PORT), NODE6, "pod's IPv6 address at the neighbour")
     eq(client(web, LAN4, LAN_PORT, "udp"), NODE4, "pod's address at the neighbour over UDP")
-    eq(p("exec", "web", "ping", "-c", "1", "-W", "2", LAN4).count("1 packets received"), 1, "ping outward")
+    eq(
+        p("exec", "web", "ping", "-c", "1", "-W", "2", LAN4).count("1 packets received"),
+        1,
+        "ping outward",
+    )
     eq(page(w.lan, own6, 80), LAN6, "neighbour to the pod's IPv6 address")
     eq(page(w, own6, 80), "fd88::1", "node to the pod's IPv6 address")
-    eq(web.networks["podman"]["MacAddress"], links(web)["eth0"]["address"], "MAC that podman was told")
+    eq(
+        web.networks["podman"]["MacAddress"],
+        links(web)["eth0"]["address"],
+        "MAC that podman was told",
+    )
     gone(w, p, "web")
 
 
@@ -86,7 +118,9 @@ def fixed_address_and_mac(w):
     table = w.sh("ip neigh show 10.88.7.7").stdout
     assert "02:11:22:33:44:55" in table, f"the node knows another MAC: {table}"
     second = p.attempt(*p.start("twin", "--ip", "10.88.7.7"))
-    assert second.returncode != 0 and "10.88.7.7" in second.stderr, f"the address was given twice: {second}"
+    assert (
+        second.returncode != 0 and "10.88.7.7" in second.stderr
+    ), f"the address was given twice: {second}"
     assert w.pings("10.88.7.7"), "the refused container took the first one's address away"
     p.remove("twin")
     assert w.pings("10.88.7.7"), "removing the refused container took the first one's address away"

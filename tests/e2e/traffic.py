@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What packets must do on a bridge network, worked out from its configuration alone.
 
-Traffic takes a conflist with a bridge, and two pods that some caller attached with it, and sends real
-packets: pod to pod, node to pod, pod to neighbour (which address does the neighbour see?), and through
-host ports from every side. Of what a plugin says, only the addresses in its result are used.
+Traffic takes a conflist with a bridge, and two pods that some caller attached with it, and sends
+real packets: pod to pod, node to pod, pod to neighbour (which address does the neighbour see?),
+and through host ports from every side. Of what a plugin says, only the addresses in its result
+are used.
 """
 
 import ipaddress
@@ -11,16 +12,22 @@ import json
 
 from node import LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, closed, eq, links, serve
 
-PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
-                          {"hostPort": 8080, "containerPort": 80, "protocol": "udp"}]}
+PORTS = {
+    "portMappings": [
+        {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
+        {"hostPort": 8080, "containerPort": 80, "protocol": "udp"},
+    ]
+}
 EXCLUDED = {4: "203.0.113.0/24", 6: "2001:db8::/32"}
 SIDES = {4: (NODE4, LAN4), 6: (NODE6, LAN6)}
 
 
 def go_cni(caps):
     """The same capability arguments with the capitals that containerd's go-cni sends."""
-    return {key: [{name[0].upper() + name[1:]: value for name, value in port.items()} for port in ports]
-            for key, ports in caps.items()}
+    return {
+        key: [{name[0].upper() + name[1:]: value for name, value in port.items()} for port in ports]
+        for key, ports in caps.items()
+    }
 
 
 def plugin(conflist, kind):
@@ -33,7 +40,11 @@ def version_of(address):
 
 class Traffic:
     def __init__(self, w, conflist):
-        self.w, self.bridge, self.portmap = w, plugin(conflist, "bridge"), plugin(conflist, "portmap")
+        self.w, self.bridge, self.portmap = (
+            w,
+            plugin(conflist, "bridge"),
+            plugin(conflist, "portmap"),
+        )
 
     def check(self, a, b, found_a, found_b):
         """Pods and their addresses; pod a has PORTS where the list has a portmap."""
@@ -48,9 +59,13 @@ class Traffic:
             for family in {version_of(address) for address in found_a}:
                 self.host_ports(a, b, family)
         if self.bridge.get("promiscMode"):
-            assert links(self.w)[self.bridge["bridge"]]["promiscuity"] > 0, "the bridge is not promiscuous"
+            assert (
+                links(self.w)[self.bridge["bridge"]]["promiscuity"] > 0
+            ), "the bridge is not promiscuous"
         if self.bridge.get("mtu"):
-            mtu = links(self.w)["eth0"]["mtu"] if self.bridge["mtu"] == "auto" else self.bridge["mtu"]
+            mtu = (
+                links(self.w)["eth0"]["mtu"] if self.bridge["mtu"] == "auto" else self.bridge["mtu"]
+            )
             eq(links(a)["eth0"]["mtu"], mtu, "MTU in the pod")
         self.routes(a)
         if self.bridge.get("macspoofchk"):
@@ -68,7 +83,9 @@ class Traffic:
         """Do pods get a default route of that family?"""
         default = "0.0.0.0/0" if family == 4 else "::/0"
         routes = self.bridge["ipam"].get("routes", [])
-        return self.bridge.get("isDefaultGateway") or any(route["dst"] == default for route in routes)
+        return self.bridge.get("isDefaultGateway") or any(
+            route["dst"] == default for route in routes
+        )
 
     def one_family(self, a, b, address, peer):
         isolated, family = bool(self.bridge.get("portIsolation")), version_of(address)
@@ -86,7 +103,11 @@ class Traffic:
         node, lan = SIDES[family]
         seen = node if self.bridge.get("ipMasq") else address
         for proto in ("tcp", "udp"):
-            eq(client(a, lan, LAN_PORT, proto), seen, f"pod's address at the neighbour over {proto}")
+            eq(
+                client(a, lan, LAN_PORT, proto),
+                seen,
+                f"pod's address at the neighbour over {proto}",
+            )
 
     def routes(self, a):
         """Routes with attributes, as the pod's kernel shows them."""
@@ -105,14 +126,24 @@ class Traffic:
         if not self.routed(family):
             self.answer_by_the_node((a, b), family)
         for proto in ("tcp", "udp"):
-            eq(client(self.w.lan, node, 8080, proto), seen, f"neighbour at the host port over {proto}")
-            assert client(self.w, node, 8080, proto), f"the node does not reach its host port over {proto}"
+            eq(
+                client(self.w.lan, node, 8080, proto),
+                seen,
+                f"neighbour at the host port over {proto}",
+            )
+            assert client(
+                self.w, node, 8080, proto
+            ), f"the node does not reach its host port over {proto}"
             if snat:
                 self.hairpin(a, node, proto)
             if snat and not isolated:
-                assert client(b, node, 8080, proto), f"another pod does not reach the host port over {proto}"
+                assert client(
+                    b, node, 8080, proto
+                ), f"another pod does not reach the host port over {proto}"
             if snat and family == 4 and not self.portmap.get("conditionsV4"):
-                assert client(self.w, "127.0.0.1", 8080, proto), f"no answer at 127.0.0.1 over {proto}"
+                assert client(
+                    self.w, "127.0.0.1", 8080, proto
+                ), f"no answer at 127.0.0.1 over {proto}"
         assert closed(self.w.lan, node, 80), "the container's port is open on the node"
 
     def excluded_client(self, family, node):
@@ -123,22 +154,27 @@ class Traffic:
         assert self.w.lan.ask(node, 8080, seconds=0.5, source=source) is None, f"{source} is let in"
 
     def bridge_address(self, family):
-        found = [ip["local"] for ip in links(self.w)[self.bridge["bridge"]]["addr_info"]
-                 if ip["scope"] == "global" and version_of(ip["local"]) == family]
+        found = [
+            ip["local"]
+            for ip in links(self.w)[self.bridge["bridge"]]["addr_info"]
+            if ip["scope"] == "global" and version_of(ip["local"]) == family
+        ]
         return found[0]
 
     def answer_by_the_node(self, pods, family):
-        """A pod without a default route here (a second network, say) can answer no client elsewhere."""
+        """A pod without a default route (of a second network, say) can answer no far client."""
         for pod in pods:
             pod.sh(f"ip -{family} route add default via {self.bridge_address(family)}")
 
     def hairpin(self, a, node, proto):
-        """A pod through its own host port. With br_netfilter on, its bridge port must be in hairpin mode."""
+        """A pod through its own host port; under br_netfilter its port must be in hairpin mode."""
         key = "net.bridge.bridge-nf-call-" + ("ip6tables" if ":" in node else "iptables")
         if not self.bridge.get("hairpinMode"):
             before = self.w.sysctl(key)
             self.w.sysctl(key, 0)
-        assert client(a, node, 8080, proto), f"the pod does not reach itself through {node} over {proto}"
+        assert client(
+            a, node, 8080, proto
+        ), f"the pod does not reach itself through {node} over {proto}"
         if not self.bridge.get("hairpinMode"):
             self.w.sysctl(key, before)
 
