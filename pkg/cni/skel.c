@@ -98,15 +98,27 @@ static int run_add(struct cni_call *call, struct cni_error *err)
 /* VER-07: a verb that the plugin does not have succeeds. */
 static int run_other(struct cni_call *call, struct cni_error *err)
 {
-	const struct cni_plugin *plugin = call->plugin;
-	int (*const verbs[CNI_N_VERBS])(const struct cni_args *, struct cni_error *) = {
-		[CNI_DEL] = plugin->del,
-		[CNI_CHECK] = plugin->check,
-		[CNI_GC] = plugin->gc,
-		[CNI_STATUS] = plugin->status,
-	};
+	int (*verb)(const struct cni_args *, struct cni_error *) = NULL;
 
-	return verbs[call->args.verb] != NULL ? verbs[call->args.verb](&call->args, err) : 0;
+	switch (call->args.verb) {
+	case CNI_DEL:
+		verb = call->plugin->del;
+		break;
+	case CNI_CHECK:
+		verb = call->plugin->check;
+		break;
+	case CNI_GC:
+		verb = call->plugin->gc;
+		break;
+	case CNI_STATUS:
+		verb = call->plugin->status;
+		break;
+	case CNI_ADD:
+	case CNI_VERSION:
+	case CNI_N_VERBS:
+		break;
+	}
+	return verb != NULL ? verb(&call->args, err) : 0;
 }
 
 static int run_verb(struct cni_call *call, struct cni_error *err)

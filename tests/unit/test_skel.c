@@ -205,7 +205,7 @@ static void in03_in04_documents(void **state)
 					   " ",
 					   "{",
 					   "{} {}",
-					   CONF("1.0.0") "x",
+					   "{\"name\":\"a\"}x",
 					   "[1]",
 					   "1",
 					   "\"x\"",
