@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,14 @@ static int grow(char **buf, size_t *cap, size_t max)
 	return 0;
 }
 
+/* False when nothing came in time; any trouble is read(2)'s to tell. */
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, FS_READ_SECONDS * 1000) != 0;
+}
+
 int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
 		struct cni_error *err)
 {
@@ -41,6 +50,11 @@ int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_le
 
 		if (len + 1 >= cap && grow(&buf, &cap, max) < 0)
 			return cni_fail_sys_code(err, CNI_IO, ENOMEM, "read %s", what);
+		if (!readable(fd))
+			return cni_fail_sys_code(err, CNI_IO, ETIMEDOUT,
+						 "read %s: its writer neither wrote nor closed it "
+						 "for %d s",
+						 what, FS_READ_SECONDS);
 		n = read(fd, buf + len, cap - len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -12,8 +12,9 @@ struct cni_error;
 /*
  * Read a descriptor to its end. `what` names it in errors. *ret is malloc'd, NUL-terminated (the
  * NUL not counted in *ret_len) and the caller's to free. More than `max` bytes is CNI_IO with sys
- * EFBIG.
+ * EFBIG; a pipe that neither brings anything nor ends for FS_READ_SECONDS is ETIMEDOUT.
  */
+#define FS_READ_SECONDS 30
 int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
 		struct cni_error *err);
 

@@ -1,142 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Another plugin run in our name: cni-spec.md §1.15, §5.4. The delegates are small shell scripts.
  */
-#include "call.h"
+#include "script.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "base/scoped.h"
 #include "base/text.h"
 #include "cni/delegate.h"
-
-struct world {
-	char dir[64]; /* CNI_PATH is DIR/none:DIR/bin */
-	char path[160];
-	const char *env[8];
-	char env_text[4][256];
-	struct cni_args args;
-	struct cni_error err;
-	struct cni_result result;
-};
-
-static void in_dir(const struct world *w, const char *name, char *buf, size_t cap)
-{
-	assert_true(text_format(buf, cap, "%s/%s", w->dir, name));
-}
-
-static void write_file(const struct world *w, const char *name, const char *text, mode_t mode)
-{
-	char path[128];
-	FILE *f;
-
-	in_dir(w, name, path, sizeof(path));
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(chmod(path, mode), 0);
-}
-
-/* The delegate "ipam": `body` is shell; $D is the folder of this test. */
-static void script(struct world *w, const char *body)
-{
-	char text[4096];
-
-	assert_true(text_format(text, sizeof(text), "#!/bin/sh\nD=%s\n%s\n", w->dir, body));
-	write_file(w, "bin/ipam", text, 0755);
-}
-
-static const char *file_text(const struct world *w, const char *name, char *buf, size_t cap)
-{
-	char path[128];
-	FILE *f;
-	size_t n;
-
-	in_dir(w, name, path, sizeof(path));
-	f = fopen(path, "re");
-	if (f == NULL)
-		return NULL;
-	n = fread(buf, 1, cap - 1, f);
-	buf[n] = '\0';
-	(void)fclose(f);
-	return buf;
-}
-
-static const char conf[] =
-    "{ \"cniVersion\": \"1.0.0\",  \"name\": \"n\", \"ipam\": {\"type\": \"ipam\"} }";
-
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-	char path[128];
-
-	assert_non_null(w);
-	(void)text_format(w->dir, sizeof(w->dir), "/tmp/podwire-test-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
-	in_dir(w, "bin", path, sizeof(path));
-	assert_int_equal(mkdir(path, 0755), 0);
-	(void)text_format(w->path, sizeof(w->path), "%s/none:%s/bin", w->dir, w->dir);
-	(void)text_format(w->env_text[0], sizeof(w->env_text[0]), "CNI_PATH=%s", w->path);
-	w->env[0] = "CNI_COMMAND=CHECK";
-	w->env[1] = w->env_text[0];
-	w->env[2] = "CNI_IFNAME=eth0";
-	w->env[3] = "TWICE=1";
-	w->env[4] = "PATH=/usr/bin:/bin";
-	w->env[5] = "TWICE=2";
-	w->args = (struct cni_args){ .verb = CNI_ADD,
-				     .network = "n",
-				     .container = "c",
-				     .ifname = "eth0",
-				     .netns = "",
-				     .cni_args = "",
-				     .path = w->path,
-				     .env = (char *const *)(uintptr_t)w->env,
-				     .version = CNI_V100,
-				     .stdin_text = conf,
-				     .stdin_len = sizeof(conf) - 1,
-				     .ipam_type = "ipam",
-				     .netns_fd = -1,
-				     .own_netns_fd = -1 };
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	static const char *const names[] = { "bin/ipam", "none/ipam", "log", "env", "stdin",
-					     "pid",	 "bin/two",   "bin", "none" };
-	struct world *w = *state;
-	char path[128];
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		in_dir(w, names[i], path, sizeof(path));
-		(void)remove(path);
-	}
-	assert_int_equal(rmdir(w->dir), 0);
-	cni_result_free(&w->result);
-	free(w);
-	return 0;
-}
-
-static void expect(const struct world *w, int code, const char *part)
-{
-	if (w->err.code != code || (part != NULL && strstr(w->err.msg, part) == NULL))
-		fail_msg("code %d and \"%s\" expected: code %d, %s; %s", code, part, w->err.code,
-			 w->err.msg, w->err.details);
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &ts), 0);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 /* ---- DLG-01, DLG-02: which program ---- */
 
@@ -355,85 +226,6 @@ static void err03_what_is_no_error_object(void **state)
 	}
 }
 
-/* ---- DLG-12: neither a deadlock nor a wait for strangers ---- */
-
-static void dlg12_a_megabyte_of_stderr_before_stdin_is_read(void **state)
-{
-	struct world *w = *state;
-	scoped_free char *big = malloc(2000000);
-	int real = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct stat st;
-	char path[128];
-
-	assert_non_null(big);
-	memset(big, ' ', 2000000);
-	w->args.stdin_text = big;
-	w->args.stdin_len = 2000000;
-	script(w, "head -c 1048576 /dev/zero >&2; head -c 500000 /dev/zero | tr '\\0' ' '; cat > "
-		  "$D/stdin; echo '{}'");
-	assert_true(dup2(null, STDERR_FILENO) >= 0);
-	assert_int_equal(cni_delegate_add(&w->args, "ipam", &w->result, &w->err), 0);
-	assert_true(dup2(real, STDERR_FILENO) >= 0);
-	in_dir(w, "stdin", path, sizeof(path));
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_size, 2000000);
-	(void)close(real);
-	(void)close(null);
-}
-
-static void dlg12_a_child_that_ignores_stdin(void **state)
-{
-	struct world *w = *state;
-	scoped_free char *big = malloc(2000000);
-
-	assert_non_null(big);
-	memset(big, ' ', 2000000);
-	w->args.stdin_text = big;
-	w->args.stdin_len = 2000000;
-	script(w, "exec 0<&-; echo '{}'");
-	assert_int_equal(cni_delegate_add(&w->args, "ipam", &w->result, &w->err), 0);
-}
-
-static void dlg12_a_grandchild_that_keeps_stdout(void **state)
-{
-	struct world *w = *state;
-	double start = seconds();
-	char pid[32];
-
-	script(w, "sleep 30 & echo $! > $D/pid; echo '{\"ips\":[{\"address\":\"10.0.0.2/24\"}]}'");
-	assert_int_equal(cni_delegate_add(&w->args, "ipam", &w->result, &w->err), 0);
-	assert_true(seconds() - start < 10);
-	assert_int_equal(w->result.n_ips, 1);
-	assert_non_null(file_text(w, "pid", pid, sizeof(pid)));
-	assert_int_equal(kill((pid_t)strtod(pid, NULL), SIGKILL), 0);
-}
-
-static void too_much_output_ends_it(void **state)
-{
-	struct world *w = *state;
-
-	script(w, "yes");
-	assert_int_equal(cni_delegate_add(&w->args, "ipam", &w->result, &w->err), -1);
-	expect(w, CNI_DELEGATE, "it printed more than 1048576 bytes");
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
-}
-
-static void dlg10_busy_file(void **state)
-{
-	struct world *w = *state;
-	char path[128];
-	int fd;
-
-	script(w, "exit 0");
-	in_dir(w, "bin/ipam", path, sizeof(path));
-	fd = open(path, O_WRONLY | O_CLOEXEC); /* as an installer that is at it has it */
-	assert_true(fd >= 0);
-	assert_int_equal(cni_delegate(&w->args, "ipam", CNI_DEL, &w->err), -1);
-	expect(w, CNI_TRY_AGAIN, "Text file busy");
-	(void)close(fd);
-	assert_int_equal(cni_delegate(&w->args, "ipam", CNI_DEL, &w->err), 0);
-}
-
 /* ---- IPAM ---- */
 
 #define LOG "echo $CNI_COMMAND >> $D/log; "
@@ -508,17 +300,6 @@ static void no_ipam_type_does_nothing(void **state)
 	assert_int_equal(w->result.n_ips, 0);
 }
 
-/* As cni_run() has it when a verb runs. */
-static int ignore_sigpipe(void **state)
-{
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	(void)state;
-	return sigaction(SIGPIPE, &ignore, NULL);
-}
-
-#define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,11 +314,6 @@ int main(void)
 		world_test(dlg08_cnv09_no_result),
 		world_test(err08_its_error_comes_back_unchanged),
 		world_test(err03_what_is_no_error_object),
-		world_test(dlg12_a_megabyte_of_stderr_before_stdin_is_read),
-		world_test(dlg12_a_child_that_ignores_stdin),
-		world_test(dlg12_a_grandchild_that_keeps_stdout),
-		world_test(too_much_output_ends_it),
-		world_test(dlg10_busy_file),
 		world_test(add11_res10_addresses_get_our_index),
 		world_test(dlg07_dlg08_add12_a_failed_add_is_taken_back),
 		world_test(dlg07_a_failing_rollback_is_told_too),
