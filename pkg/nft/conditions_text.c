@@ -34,7 +34,8 @@ static const char *token_problem(const char *token, int *depth)
 			return "holds ';' or '#', which would end the rule";
 		if (*p == '"')
 			quoted = !quoted;
-		*depth += *p == '{' ? 1 : *p == '}' ? -1 : 0;
+		else if (!quoted)
+			*depth += *p == '{' ? 1 : *p == '}' ? -1 : 0;
 		if (*depth < 0)
 			return "closes a brace that was not opened";
 	}
