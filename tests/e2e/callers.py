@@ -137,6 +137,15 @@ class Podman:
     def attempt(self, *words):
         return run(["podman", *words], self.env)
 
+    def begin(self, *words):
+        """A call that goes on beside others."""
+        return subprocess.Popen(
+            ["podman", *words],
+            env={**os.environ, **self.env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
     def start(self, name, *options):
         """How a container with the web server is started, to call or to attempt."""
         return (
@@ -207,25 +216,20 @@ class Containerd:
     def __call__(self, *words):
         return must(run(["ctr", *words]))
 
-    def run(self, name):
+    def begin(self, name):
         """`ctr run` detaches only when it has waited for the task itself: so it stays."""
-        process = self.background(
-            "ctr",
-            "run",
-            "--snapshotter",
-            "native",
-            "--cni",
-            "--rm",
-            "--cgroup",
-            f"/{CGROUP}/{name}",
-            self.IMAGE,
-            name,
-            *WEB,
-        )
+        options = "--snapshotter native --cni --rm".split()
+        cgroup = f"/{CGROUP}/{name}"
+        return self.background("ctr", "run", *options, "--cgroup", cgroup, self.IMAGE, name, *WEB)
+
+    def attached(self, process, name):
         pid = wait_for(lambda: self.running(process, name), f"task {name}", 20)
         container = Container(self.w, f"default-{name}", pid)
         container.process = process
         return container
+
+    def run(self, name):
+        return self.attached(self.begin(name), name)
 
     def running(self, process, name):
         """The task's process once it runs; ctr attaches it before."""

@@ -77,9 +77,13 @@ def connects(address, port):
 
 
 def page(net, address, port, seconds=2):
-    """The body of a web server's page, which names the client; None when nobody answers."""
-    request = r"printf 'GET /cgi-bin/client HTTP/1.0\r\n\r\n' | busybox nc"
-    lines = net.sh(f"{request} -w {seconds} {address} {port}", check=False).stdout.splitlines()
+    """The body of a web server's page, which names the client; None when nobody answers.
+
+    A connection is no answer yet: podman itself holds the ports that it published.
+    """
+    request = r"printf 'GET /cgi-bin/client HTTP/1.0\r\n\r\n'"
+    fetch = f"{request} | timeout {seconds} busybox nc {address} {port}"
+    lines = net.sh(fetch, check=False).stdout.splitlines()
     return plain(lines[-1]) if lines and " 200 " in lines[0] else None
 
 

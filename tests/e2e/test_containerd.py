@@ -73,5 +73,23 @@ def an_address_is_free_again(w):
     w.promise_nothing_left(("default-",))
 
 
+@test
+def many_at_once(w):
+    """Five tasks at the same time, all of them killed at the same time."""
+    c, names = Containerd(w, NETWORK), [f"web{number}" for number in range(5)]
+    processes = [c.begin(name) for name in names]
+    pods = [c.attached(process, name) for process, name in zip(processes, names)]
+    eq(len({pod.address() for pod in pods}), 5, "different addresses")
+    for pod in pods:
+        eq(page(w, pod.address(), 80), "10.88.0.1", "node to pod")
+    for name in names:
+        c("tasks", "kill", "-s", "9", name)
+    for process in processes:
+        process.wait(20)
+    w.addresses_free()
+    w.promise_nothing_left(("default-",))
+    w.promise_others_unchanged()
+
+
 if __name__ == "__main__":
     run()

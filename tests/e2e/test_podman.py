@@ -169,5 +169,73 @@ def network_reload(w):
     gone(w, p, "web")
 
 
+@test
+def host_addresses_ranges_and_ipv6(w):
+    """One host port on two host addresses is two pods'; a range of ports; the same over IPv6."""
+    p = podman(w)
+    web = p.run("web", "-p", "8080:80", "-p", "8000-8005:8000-8005/udp")
+    p.run("inside", "-p", "127.0.0.1:8088:80")
+    p.run("outside", "-p", f"{NODE4}:8088:80")
+    serve(web, 8003, ("udp",))
+    eq(client(w.lan, NODE4, 8003, "udp"), LAN4, "neighbour at a port of the range")
+    eq(client(w.lan, NODE6, 8003, "udp"), LAN6, "neighbour at a port of the range over IPv6")
+    w.at_once(lambda: page(w.lan, NODE6, 8080) == LAN6, "neighbour at the host port over IPv6")
+    eq(page(w, NODE6, 8080), NODE6, "node through its own IPv6 address")
+    eq(page(w.lan, NODE4, 8088), LAN4, "neighbour to the one host address")
+    p.remove("outside")
+    eq(page(w.lan, NODE4, 8088), None, "neighbour when that pod is gone")
+    eq(page(w, "127.0.0.1", 8088), "10.88.0.1", "node to the other host address")
+    gone(w, p, "web", "inside")
+
+
+@test
+def many_at_once(w):
+    """Eight containers start and end at the same time."""
+    p, names = podman(w), [f"web{number}" for number in range(8)]
+    all_at_once(p, [p.start(name, "-p", f"{8100 + n}:80") for n, name in enumerate(names)])
+    eq(len({p.inspect(name).address() for name in names}), 8, "different addresses")
+    for n in range(8):
+        eq(page(w.lan, NODE4, 8100 + n), LAN4, f"neighbour at the host port of {names[n]}")
+    all_at_once(p, [("rm", "-f", "-t", "0", name) for name in names])
+    w.addresses_free()
+    w.promise_nothing_left()
+    w.promise_others_unchanged()
+
+
+def all_at_once(p, calls):
+    running = [p.begin(*words) for words in calls]
+    for process in running:
+        eq((process.wait(60), process.args), (0, process.args), "exit")
+
+
+@test
+def a_flush_is_mended_by_the_next_container(w):
+    """`nft flush ruleset` cuts everybody off; any ADD brings back the pods that still run."""
+    p = podman(w)
+    web = p.run("web", "-p", "8080:80")
+    p.run("other", "-p", "8081:80")
+    w.sh("nft flush ruleset")
+    p.remove("other")
+    eq(page(w.lan, NODE4, 8080), None, "neighbour after the flush")
+    p.run("third", "-p", "8081:80")
+    eq(page(w.lan, NODE4, 8081), LAN4, "neighbour at the new pod's host port")
+    w.promise_eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the old pod's host port")
+    w.promise_eq(client(web, LAN4, LAN_PORT), NODE4, "the old pod's address at the neighbour")
+    gone(w, p, "web", "third")
+
+
+@test
+def a_bridge_that_somebody_deleted(w):
+    """Removal goes on without it, and the next container gets a new one."""
+    p = podman(w)
+    p.run("web", "-p", "8080:80")
+    w.sh("ip link del cni-podman0")
+    p.remove("web")
+    w.promise_nothing_left()
+    p.run("web", "-p", "8080:80")
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the host port")
+    gone(w, p, "web")
+
+
 if __name__ == "__main__":
     run()
