@@ -26,3 +26,11 @@ int addr_add(struct nl *nl, int index, const char *link, const struct ipnet *net
 	     struct cni_error *err); /* EEXIST in err->sys */
 int addr_delete(struct nl *nl, int index, const char *link, const struct ipnet *net,
 		struct cni_error *err); /* absent: success */
+
+/*
+ * Wait until packets to `addr` are delivered here. An IPv6 address is in the list at once, but the
+ * kernel makes its local route later, from a work queue (12 ms seen under load), nodad or not. At
+ * most ADDR_SECONDS, then CNI_TRY_AGAIN. IPv4: returns at once. Counts as one call for fail_after.
+ */
+#define ADDR_SECONDS 5
+int addr_wait(struct nl *nl, const char *link, const struct ip *addr, struct cni_error *err);

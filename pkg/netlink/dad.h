@@ -3,10 +3,8 @@
 
 #include "netlink/sock.h"
 
-#define DAD_SECONDS 5
-
 /*
- * Wait until no IPv6 address of the link is tentative any more, at most DAD_SECONDS. An address
+ * Wait until no IPv6 address of the link is tentative any more, at most ADDR_SECONDS. An address
  * that somebody else has is CNI_CONFLICT naming it; no outcome in time is CNI_TRY_AGAIN, unless the
  * link has no carrier: nobody can be asked then, and that is nobody's mistake.
  */

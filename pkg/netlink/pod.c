@@ -8,6 +8,7 @@
  *	   decided when an address is added and when the link goes up
  *	2. one sendmsg: addresses, link up, routes (whose gateways must be reachable by then)
  *	3. with detection on: wait for its outcome
+ *	4. wait until the kernel delivers to the IPv6 addresses, which it sets up behind our back
  *
  * Nothing is undone here: all of it hangs on the link, which its maker deletes. Several of us may
  * work in one namespace at once (a runtime that attaches lo, eth0 and eth1 in parallel); only lo's
@@ -199,6 +200,19 @@ static int put_routes(struct pod *pod, struct nl_req *req, const struct pod_conf
 	return 0;
 }
 
+static int wait_addresses(struct pod *pod, const struct pod_config *conf, struct cni_error *err)
+{
+	if (conf->dad == POD_DAD_ON && first_ip6(conf) != NULL &&
+	    dad_wait(&pod->nl, conf->index, conf->ifname, err) < 0)
+		return -1;
+	for (size_t i = 0; i < conf->n_ips; i++) {
+		if (pod_has_ip(conf, i) &&
+		    addr_wait(&pod->nl, conf->ifname, &conf->ips[i].address.addr, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *err)
 {
 	struct nl_req req;
@@ -209,7 +223,5 @@ int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *
 	if (put_addresses(pod, &req, conf, err) < 0 || put_up(pod, &req, conf, err) < 0 ||
 	    put_routes(pod, &req, conf, err) < 0 || nl_call(&pod->nl, &req, err) < 0)
 		return -1;
-	if (conf->dad == POD_DAD_OFF || first_ip6(conf) == NULL)
-		return 0;
-	return dad_wait(&pod->nl, conf->index, conf->ifname, err);
+	return wait_addresses(pod, conf, err);
 }

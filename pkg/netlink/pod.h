@@ -47,9 +47,10 @@ struct pod_config {
 /*
  * disable_ipv6 off on lo and the link (IPv6 addresses only), keep_addr_on_down=1, addresses, link
  * up, routes: a route without gw takes the first gateway of its family among ips, else (and with
- * scope link or host) it is on-link. One sendmsg for the kernel's part. The caller owns the link,
- * and so the undo. IPv6 off in the kernel (no /proc/sys/net/ipv6) with an IPv6 address:
- * CNI_INVALID_CONFIG naming the address. A duplicate found by POD_DAD_ON: CNI_CONFLICT naming it.
+ * scope link or host) it is on-link. One sendmsg for the kernel's part. IPv6 addresses are usable
+ * when it returns. The caller owns the link, and so the undo. IPv6 off in the kernel (no
+ * /proc/sys/net/ipv6) with an IPv6 address: CNI_INVALID_CONFIG naming the address. A duplicate
+ * found by POD_DAD_ON: CNI_CONFLICT naming it.
  */
 int pod_apply(struct pod *pod, const struct pod_config *conf, struct cni_error *err);
 

@@ -68,16 +68,23 @@ static int explain(struct cni_error *err)
 			     "(CONFIG_BRIDGE_VLAN_FILTERING), which VLANs need");
 }
 
-static int change(struct nl *nl, uint16_t type, int port, const char *name,
-		  const struct port_vlan *vlans, size_t n, struct cni_error *err)
+/* One caller's wish. */
+struct change {
+	uint16_t type; /* RTM_SETLINK or RTM_DELLINK */
+	int port;
+	const char *name;
+};
+
+static int apply(struct nl *nl, const struct change *c, const struct port_vlan *vlans, size_t n,
+		 struct cni_error *err)
 {
 	struct nl_req req;
 
 	for (size_t done = 0; done < n;) {
 		nl_begin(&req);
-		done += vlan_put(&req, type, port, vlans + done, n - done);
-		nl_what(&req, "%s VLANs %s bridge port %s", type == RTM_SETLINK ? "add" : "remove",
-			type == RTM_SETLINK ? "to" : "from", name);
+		done += vlan_put(&req, c->type, c->port, vlans + done, n - done);
+		nl_what(&req, "%s bridge port %s",
+			c->type == RTM_SETLINK ? "add VLANs to" : "remove VLANs from", c->name);
 		if (nl_call(nl, &req, err) < 0)
 			return explain(err);
 	}
@@ -87,13 +94,13 @@ static int change(struct nl *nl, uint16_t type, int port, const char *name,
 int vlan_add(struct nl *nl, int port, const char *name, const struct port_vlan *vlans, size_t n,
 	     struct cni_error *err)
 {
-	return change(nl, RTM_SETLINK, port, name, vlans, n, err);
+	return apply(nl, &(struct change){ RTM_SETLINK, port, name }, vlans, n, err);
 }
 
 int vlan_delete(struct nl *nl, int port, const char *name, const struct port_vlan *vlans, size_t n,
 		struct cni_error *err)
 {
-	return change(nl, RTM_DELLINK, port, name, vlans, n, err);
+	return apply(nl, &(struct change){ RTM_DELLINK, port, name }, vlans, n, err);
 }
 
 static int take_entry(struct vlan_found *f, const struct nlattr *entry, struct cni_error *err)

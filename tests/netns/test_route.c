@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "netlink/addr.h"
 #include "netlink/link.h"
 #include "netlink/req.h"
 #include "netlink/route.h"
@@ -125,6 +126,7 @@ static void the_way_of_a_packet(void **state)
 	assert_ok(route_lookup(&nl, &far, &index, &local, &err), &err);
 	assert_int_equal(index, index_of(&nl, "br1"));
 	assert_false(local);
+	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
 	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
 	assert_true(local);
 	assert_int_equal(route_lookup(&nl, &none, &index, &local, &err), -1);

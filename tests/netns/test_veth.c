@@ -64,7 +64,6 @@ static void assert_shows(const char *text, const char *part)
 
 static void a_pair_is_ready_for_use(void **state)
 {
-	scoped_nl struct nl pod = { .sk = NULL };
 	struct world w = world(state);
 	const struct veth_spec spec = spec_for(&w);
 	struct link host;

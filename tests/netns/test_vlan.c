@@ -63,7 +63,8 @@ static void vlans_come_and_go(void **state)
 		assert_ok(vlan_add(&nl, port.index, "p0", want, ARRAY_SIZE(want), &err), &err);
 		assert_ok(vlan_delete(&nl, port.index, "p0", old, 1, &err), &err);
 	}
-	sandbox_host_ok(s, "bridge -compressvlans vlan show dev p0 | tr -d '\\n' | tr -s ' \\t' ' '");
+	sandbox_host_ok(s,
+			"bridge -compressvlans vlan show dev p0 | tr -d '\\n' | tr -s ' \\t' ' '");
 	assert_non_null(strstr(s->out, "p0 7 PVID Egress Untagged 100-102 4094"));
 	assert_ok(vlan_list(&nl, port.index, &found, &n, &err), &err);
 	assert_int_equal(n, ARRAY_SIZE(want));
