@@ -9,13 +9,12 @@
 
 #define ALIAS_TAG     "podwire "
 #define ALIAS_NETWORK 200 /* longest network in an alias: leaves room for container and hash */
-* /
 
-    /*
-     * White space outside ASCII, in UTF-8. A byte 0xa0 counts wherever it stands (U+00A0 or not),
-     * since the kernel looks at bytes and refuses it.
-     */
-    static const char *const unicode_space[] = {
+/*
+ * White space outside ASCII, in UTF-8. A byte 0xa0 counts wherever it stands (U+00A0 or not),
+ * since the kernel looks at bytes and refuses it.
+ */
+static const char *const unicode_space[] = {
 	"\xa0",		"\xc2\x85",	"\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
 	"\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
 	"\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
