@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from cri import Cri
 from node import CGROUP, Net, plain, wait_for, world
 
 SCRATCH = Path("/run/world")
@@ -45,7 +46,7 @@ def docker_archive(name):
     config = {
         "architecture": machine,
         "os": "linux",
-        "config": {"Env": ["PATH=/bin"]},
+        "config": {"Env": ["PATH=/bin"], "Entrypoint": list(WEB)},
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
@@ -182,9 +183,22 @@ class Podman:
 
 
 class Containerd:
-    """containerd as it is; our programs lie over both folders that its builds look into."""
+    """containerd; our programs lie over both folders that its builds look into.
 
-    IMAGE = "podwire.test/busybox:1"
+    The configuration is what an operator sets too, but for the image of a pod's sandbox and for
+    machines on which even root may not lower an OOM score.
+    """
+
+    IMAGE, SOCKET = "podwire.test/busybox:1", "/run/containerd/containerd.sock"
+    CONFIG = f"""version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{IMAGE}"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/opt/cni/bin"
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "native"
+"""
 
     def __init__(self, w, *networks):
         self.w, self.log = w, SCRATCH / "containerd.log"
@@ -195,9 +209,13 @@ class Containerd:
         for folder in ("/opt/cni/bin", "/usr/lib/cni"):
             if os.path.isdir(folder):
                 world._mount(w.bin, folder, None, world.MS_BIND)
-        self.daemon = self.background("containerd")
+        (SCRATCH / "containerd.toml").write_text(self.CONFIG)
+        self.daemon = self.background("containerd", "--config", str(SCRATCH / "containerd.toml"))
         wait_for(self.answers, "containerd to answer", 20)
-        self("images", "import", docker_archive(self.IMAGE))
+        archive = docker_archive(self.IMAGE)
+        for namespace in ("default", "k8s.io"):
+            self("--namespace", namespace, "images", "import", archive)
+        self.cri = Cri(self.SOCKET, f"/{CGROUP}", self.log)
 
     def background(self, *argv):
         with open(self.log, "a") as log:
@@ -208,10 +226,7 @@ class Containerd:
 
     def answers(self):
         self.alive(self.daemon)
-        return (
-            os.path.exists("/run/containerd/containerd.sock")
-            and run(["ctr", "version"]).returncode == 0
-        )
+        return os.path.exists(self.SOCKET) and run(["ctr", "version"]).returncode == 0
 
     def __call__(self, *words):
         return must(run(["ctr", *words]))

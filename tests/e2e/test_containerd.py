@@ -9,7 +9,8 @@ and its namespace gone: DEL has only the configuration and the container ID to g
 import copy
 
 from callers import Containerd
-from node import LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, eq, links, page, run, test
+from cri import TCP, UDP
+from node import LAN4, LAN6, LAN_PORT, NODE4, NODE6, client, closed, eq, links, page, run, test
 
 NETWORK = {
     "cniVersion": "1.0.0",
@@ -88,6 +89,29 @@ def many_at_once(w):
         process.wait(20)
     w.addresses_free()
     w.promise_nothing_left(("default-",))
+    w.promise_others_unchanged()
+
+
+@test
+def a_pod_of_the_kubelet(w):
+    """Through the CRI: lo and eth0 at the same time, capitalised capabilities, a named namespace."""
+    c = Containerd(w, NETWORK)
+    web = c.cri.run("web", [(TCP, 80, 8080, ""), (UDP, 53, 5353, ""), (TCP, 80, 8081, NODE4)])
+    other = c.cri.run("other")
+    own, peer = c.cri.addresses(web), c.cri.addresses(other)
+    eq((len(own), len(peer)), (2, 2), "addresses of dual stack pods")
+    eq(page(w, own[0], 80), "10.88.0.1", "node to pod")
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the host port")
+    eq(page(w.lan, NODE4, 8081), LAN4, "neighbour at the port of one host address")
+    eq(page(w, "127.0.0.1", 8080), "10.88.0.1", "node through 127.0.0.1")
+    assert closed(w, "127.0.0.1", 8081), "the port of one host address is open on 127.0.0.1"
+    for pod in (web, other):
+        c.cri.stop(pod)
+    assert closed(w.lan, NODE4, 8080), "the port of a stopped pod is open"
+    w.addresses_free()
+    w.promise_nothing_left((web, other))
+    for pod in (web, other):
+        c.cri.remove(pod)
     w.promise_others_unchanged()
 
 
