@@ -6,6 +6,8 @@
  */
 #include "cni/skel.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -177,6 +179,23 @@ static int finish_error(const struct cni_call *call, struct cni_error *err)
 	return call->in_verb && !err->passed ? cni_wrap(err, "%s", name) : -1;
 }
 
+/*
+ * A caller may have closed 0, 1 or 2; the next file opened would get that number, and our answer
+ * would go into a state file. The stand-ins fail where the closed ones would have failed.
+ */
+static void hold_stdio(void)
+{
+	struct pollfd std[] = { { .fd = STDIN_FILENO },
+				{ .fd = STDOUT_FILENO },
+				{ .fd = STDERR_FILENO } };
+
+	(void)poll(std, ARRAY_SIZE(std), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(std); i++) {
+		if ((std[i].revents & POLLNVAL) != 0) /* the lowest free number is this one */
+			(void)open("/dev/null", i == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+	}
+}
+
 int cni_run(const struct cni_plugin *plugin, char *const *env, int in_fd, int out_fd)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN },
@@ -186,6 +205,7 @@ int cni_run(const struct cni_plugin *plugin, char *const *env, int in_fd, int ou
 	struct cni_error err;
 	int r;
 
+	hold_stdio();
 	call_init(&call, plugin, env);
 	call.out_fd = out_fd;
 	if (call.command[0] == '\0') { /* ENV-18 */
