@@ -414,19 +414,22 @@ int session_attach(struct nft_session *s, enum nft_user user, const struct nft_r
 }
 
 int nft_attach(enum nft_user user, const struct owner *owner, const char *const *links,
-	       size_t n_links, const struct nft_item *items, size_t n, struct cni_error *err)
+	       const struct nft_item *items, size_t n, struct cni_error *err)
 {
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
-	scoped_free char(*names)[IFNAME_MAX] = calloc(n_links + 1, sizeof(*names));
-	struct nft_record want = { .owner = *owner, .n_links = n_links, .n = n };
+	struct nft_record want = { .owner = *owner, .n = n };
+	scoped_free char(*names)[IFNAME_MAX] = NULL;
 
-	if (n > NFT_ITEMS_MAX || n_links > RECORD_LINKS_MAX)
+	while (links[want.n_links] != NULL)
+		want.n_links++;
+	if (n > NFT_ITEMS_MAX || want.n_links > RECORD_LINKS_MAX)
 		return cni_fail(err, CNI_INVALID_CONFIG,
 				"%zu nftables elements for one attachment; at most %d are possible",
 				n, NFT_ITEMS_MAX);
+	names = calloc(want.n_links + 1, sizeof(*names));
 	if (names == NULL)
 		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "attach to nftables");
-	for (size_t i = 0; i < n_links; i++)
+	for (size_t i = 0; i < want.n_links; i++)
 		(void)text_format(names[i], IFNAME_MAX, "%s", links[i]);
 	want.links = names;
 	want.items = (struct nft_item *)(uintptr_t)items; /* a record to write is only read */

@@ -55,11 +55,12 @@ struct nft_item {
  * ADD of the same owner and user that are not asked for any more go in the same transaction. An
  * item that another owner has: taken over if that owner is dead (no host link of its record exists
  * any more), else CNI_CONFLICT naming the living owner and the key. On failure nothing of this
- * owner is left. `links` (n_links names of host-side interfaces) is what proves the owner alive
- * later. A kernel without nf_tables NAT: CNI_KERNEL naming the module; nothing changed.
+ * owner is left. `links` (names of host-side interfaces, NULL behind the last) is what
+ * proves the owner alive later. A kernel without nf_tables NAT: CNI_KERNEL naming the module;
+ * nothing changed.
  */
 int nft_attach(enum nft_user user, const struct owner *owner, const char *const *links,
-	       size_t n_links, const struct nft_item *items, size_t n, struct cni_error *err);
+	       const struct nft_item *items, size_t n, struct cni_error *err);
 
 /*
  * Release whatever `owner` has under `user`: by its record, or without one by looking at the

@@ -183,7 +183,7 @@ static bool drop_losers(struct build *b)
 	for (size_t i = 0; i < b->s->tx.n; i++) {
 		const struct nft_origin *o = &b->s->tx.origins[i];
 
-		if (o->error == EEXIST && o->item != NFT_NO_ITEM) {
+		if (o->error == EEXIST && o->item < b->n) {
 			b->elems[o->item].skip = true;
 			dropped = true;
 		}

@@ -83,7 +83,7 @@ static void add_way(struct text *t, const char *hook, const char *family, const 
 
 static int open_ways(const struct ways *ways, const char hash[17], struct cni_error *err)
 {
-	size_t cap = 4 * (CONDITIONS_TEXT + 256);
+	size_t cap = WAYS_IN * (CONDITIONS_TEXT + 256UL);
 	scoped_free char *script = malloc(cap);
 	struct text t;
 
@@ -136,14 +136,14 @@ static int open_folder(int run, struct cni_error *err)
 static int write_file(int run, const char hash[17], const struct ways *ways, struct cni_error *err)
 {
 	scoped_fd int folder = open_folder(run, err);
-	scoped_free char *text = malloc(2 * CONDITIONS_TEXT + 2);
+	scoped_free char *text = malloc(2UL * CONDITIONS_TEXT + 2);
 	struct text t;
 
 	if (folder < 0)
 		return -1;
 	if (text == NULL)
 		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "write down conditions");
-	text_init(&t, text, 2 * CONDITIONS_TEXT + 2);
+	text_init(&t, text, 2UL * CONDITIONS_TEXT + 2);
 	text_add(&t, "%s\n%s\n", ways->four, ways->six);
 	return fs_write_at(folder, hash, text, t.len, 0600, err);
 }
@@ -151,12 +151,13 @@ static int write_file(int run, const char hash[17], const struct ways *ways, str
 /* The name must be the hash of what it says: a file that was changed is no way into our rules. */
 static bool read_file(int folder, const char *name, struct ways *ways)
 {
-	scoped_free char *text = malloc(2 * CONDITIONS_TEXT + 3);
+	scoped_free char *text = malloc(2UL * CONDITIONS_TEXT + 3);
 	const char *const parts[] = { ways->four, ways->six };
 	char *six, *end, hash[17];
 	struct cni_error err;
 
-	if (text == NULL || fs_read_at(folder, name, text, 2 * CONDITIONS_TEXT + 3, NULL, &err) < 0)
+	if (text == NULL ||
+	    fs_read_at(folder, name, text, 2UL * CONDITIONS_TEXT + 3, NULL, &err) < 0)
 		return false;
 	six = strchr(text, '\n');
 	end = six == NULL ? NULL : strchr(six + 1, '\n');
@@ -213,7 +214,7 @@ static void take_maps_back(struct nft_session *s, const char hash[17])
 static int ensure(struct nft_session *s, const struct ways *ways, const char hash[17],
 		  struct cni_error *err)
 {
-	uint32_t use;
+	uint32_t use = 0;
 	int r;
 
 	do {
@@ -249,7 +250,7 @@ static void restore_one(struct nft_session *s, int folder, const char *hash)
 {
 	struct ways ways;
 	struct cni_error err;
-	uint32_t use;
+	uint32_t use = 0;
 
 	if (chain_use(s, hash, &use, &err) < 0 || use == 0 || use >= OWN_RULES + WAYS_IN)
 		return;

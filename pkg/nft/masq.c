@@ -41,7 +41,8 @@ int nft_masq_attach(const struct owner *owner, const char *veth, const struct ip
 
 	if (items == NULL)
 		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	return nft_attach(NFT_MASQ, owner, &veth, 1, items, n_items, err);
+	return nft_attach(NFT_MASQ, owner, (const char *const[]){ veth, NULL }, items, n_items,
+			  err);
 }
 
 int nft_masq_check(const struct owner *owner, const char *veth, const struct ip_config *ips,

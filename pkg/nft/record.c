@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nft/record.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -311,6 +312,7 @@ int record_write(int run, enum nft_user user, const struct nft_record *r, struct
 
 	if (folder < 0 || record_print(r, &text, err) < 0)
 		return -1;
+	assert(text != NULL);
 	file_name(user, owner_hash(&r->owner), name);
 	return fs_write_at(folder, name, text, strlen(text), 0600, err);
 }

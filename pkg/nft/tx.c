@@ -60,7 +60,7 @@ int nft_tx_open(struct nft_tx *tx, struct cni_error *err)
 {
 	int on = 1;
 
-	*tx = (struct nft_tx){ .seq = 1, .deadline = now_ms() + NFT_TX_SECONDS * 1000 };
+	*tx = (struct nft_tx){ .seq = 1, .deadline = now_ms() + NFT_TX_SECONDS * INT64_C(1000) };
 	tx->sk = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (tx->sk == NULL)
 		return cni_fail_sys(err, errno,

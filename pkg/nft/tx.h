@@ -56,7 +56,7 @@ void nft_tx_ask(struct nft_tx *tx);   /* the same, for questions */
  * NFT_MSG_ROOM bytes behind the header. NULL without memory: put nothing, the send will fail.
  * nft_tx_end() closes the message that was begun last.
  */
-#define NFT_MSG_ROOM 8192
+#define NFT_MSG_ROOM ((size_t)8192)
 struct nlmsghdr *nft_tx_msg(struct nft_tx *tx, uint16_t type, uint16_t family, uint16_t flags,
 			    const struct nft_origin *origin);
 void nft_tx_end(struct nft_tx *tx, struct nlmsghdr *nlh);

@@ -309,15 +309,15 @@ static int add_nft(struct attaching *a, const struct cni_result *result, struct 
 {
 	static const enum nft_user spoof = NFT_SPOOF, masq = NFT_MASQ;
 	const struct nft_item item = bridge_spoof_item(a->veth.name, &a->pod_mac);
-	const char *link = a->veth.name;
+	const char *const links[] = { a->veth.name, NULL };
 
 	if (a->conf->spoofcheck) {
-		if (nft_attach(NFT_SPOOF, &a->owner, &link, 1, &item, 1, err) < 0)
+		if (nft_attach(NFT_SPOOF, &a->owner, links, &item, 1, err) < 0)
 			return cni_wrap(err, "macspoofchk");
 		undo_push(&a->undo, undo_nft, &a->owner, &spoof);
 	}
 	if (a->conf->ip_masq && result->n_ips > 0) {
-		if (nft_masq_attach(&a->owner, link, result->ips, result->n_ips, err) < 0)
+		if (nft_masq_attach(&a->owner, links[0], result->ips, result->n_ips, err) < 0)
 			return cni_wrap(err, "ipMasq");
 		undo_push(&a->undo, undo_nft, &a->owner, &masq);
 	}

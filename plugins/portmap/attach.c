@@ -42,7 +42,8 @@ static bool dies_with_the_pod(struct nl *nl, const struct cni_interface *itf)
 	       strcmp(link.kind, "bridge") != 0;
 }
 
-static size_t find_links(struct nl *nl, const struct cni_result *prev, const char *links[LINKS_MAX])
+static void find_links(struct nl *nl, const struct cni_result *prev,
+		       const char *links[LINKS_MAX + 1])
 {
 	size_t n = 0;
 
@@ -50,7 +51,7 @@ static size_t find_links(struct nl *nl, const struct cni_result *prev, const cha
 		if (dies_with_the_pod(nl, &prev->interfaces[i]))
 			links[n++] = prev->interfaces[i].name;
 	}
-	return n;
+	links[n] = NULL;
 }
 
 /* ---- loopback clients */
@@ -82,14 +83,14 @@ static int apply(const struct cni_args *args, const struct portmap_conf *conf,
 		 struct portmap_plan *p, struct cni_error *err)
 {
 	scoped_undo struct undo undo = { .n = 0 };
-	const char *links[LINKS_MAX];
-	size_t n_links = find_links(&p->nl, &args->prev, links);
+	const char *links[LINKS_MAX + 1];
 	struct cni_error ignored;
 
 	if (p->conditions[0] != '\0' &&
 	    nft_conditions_ensure(&conf->conditions, p->conditions, err) < 0)
 		return -1;
-	if (nft_attach(NFT_PORTMAP, &p->owner, links, n_links, p->items, p->n, err) < 0)
+	find_links(&p->nl, &args->prev, links);
+	if (nft_attach(NFT_PORTMAP, &p->owner, links, p->items, p->n, err) < 0)
 		return -1;
 	undo_push(&undo, undo_elements, &p->owner, NULL);
 	if (portmap_wants_loopback(conf, p->items, p->n, true) && let_loopback_in(p, true, err) < 0)

@@ -66,15 +66,15 @@ static struct nft_item port(const char *pod, uint8_t protocol, uint16_t host_por
 static int attach_masq(const struct owner *o, const char *pod, struct cni_error *err)
 {
 	struct nft_item items[] = { masq(pod), veth(o, pod) };
-	const char *link = items[1].veth;
+	const char *const links[] = { items[1].veth, NULL };
 
-	return nft_attach(NFT_MASQ, o, &link, 1, items, 2, err);
+	return nft_attach(NFT_MASQ, o, links, items, 2, err);
 }
 
 static int attach_port(const struct owner *o, const char *link, const struct nft_item *item,
 		       struct cni_error *err)
 {
-	return nft_attach(NFT_PORTMAP, o, &link, link != NULL, item, 1, err);
+	return nft_attach(NFT_PORTMAP, o, (const char *const[]){ link, NULL }, item, 1, err);
 }
 
 static bool nobody(void *arg, const char *container, const char *ifname)
@@ -244,11 +244,11 @@ static void dead_owner_is_taken_over(void **state)
 	struct nft_item both[] = { port("10.88.0.2/24", IPPROTO_TCP, 8080),
 				   port("10.88.0.2/24", IPPROTO_TCP, 8081) };
 	struct nft_item one = port("10.88.0.3/24", IPPROTO_TCP, 8080);
-	const char *link = "gone0";
+	const char *const links[] = { "gone0", NULL };
 	struct cni_error err;
 
 	sandbox_host_ok(s, "ip link add gone0 type veth peer name gone1");
-	ok(nft_attach(NFT_PORTMAP, &pod_a, &link, 1, both, 2, &err), &err);
+	ok(nft_attach(NFT_PORTMAP, &pod_a, links, both, 2, &err), &err);
 	assert_int_equal(attach_port(&pod_b, "lo", &one, &err), -1);
 	sandbox_host_ok(s, "ip link del gone0");
 	ok(attach_port(&pod_b, "lo", &one, &err), &err);
@@ -326,11 +326,11 @@ static void spoof_check_is_one_rule(void **state)
 {
 	struct sandbox *s = *state;
 	struct nft_item item = { .kind = NFT_ITEM_SPOOF, .veth = "vethx" };
-	const char *link = "vethx";
+	const char *const links[] = { "vethx", NULL };
 	struct cni_error err;
 
 	assert_true(mac_parse("02:00:00:00:00:01", &item.mac));
-	ok(nft_attach(NFT_SPOOF, &pod_a, &link, 1, &item, 1, &err), &err);
+	ok(nft_attach(NFT_SPOOF, &pod_a, links, &item, 1, &err), &err);
 	sandbox_host_ok(s, "nft list ruleset");
 	contains(s->out, "iifname @checked iifname . ether saddr != @allowed drop");
 	contains(s->out, "\"vethx\" . 02:00:00:00:00:01 comment \"podnet a eth0\"");
