@@ -79,7 +79,7 @@ def receive(sock, length):
 
 
 class Cri:
-    """A pod is a sandbox alone: its image, the one that containerd is told to use, is our server."""
+    """A pod is a sandbox alone: the image that containerd is told to use for it is our server."""
 
     def __init__(self, path, cgroup, log):
         self.path, self.cgroup, self.log = path, cgroup, log

@@ -94,7 +94,7 @@ def many_at_once(w):
 
 @test
 def a_pod_of_the_kubelet(w):
-    """Through the CRI: lo and eth0 at the same time, capitalised capabilities, a named namespace."""
+    """Through the CRI: lo and eth0 at once, capitalised capabilities, a named namespace."""
     c = Containerd(w, NETWORK)
     web = c.cri.run("web", [(TCP, 80, 8080, ""), (UDP, 53, 5353, ""), (TCP, 80, 8081, NODE4)])
     other = c.cri.run("other")

@@ -302,6 +302,7 @@ def podman_network_create(w):
         assert w.pings(
             joined["IPAddress"]
         ), f"no answer from {joined['IPAddress']} of network {name}"
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the host port of both networks")
     second = pod.networks["second"]["IPAddress"]
     assert second.startswith("10.99.0."), f"networks: {pod.networks}"
     p("network", "disconnect", "second", "both")
@@ -309,6 +310,7 @@ def podman_network_create(w):
     p("network", "connect", "second", "both")
     again = p.inspect("both").networks["second"]["IPAddress"]
     assert w.pings(again), f"no answer from {again} after joining again"
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the host port, later")
     p.remove("both")
     p("network", "rm", "second")
     eq(w.leftovers((pod.id,)), [], "left behind")
