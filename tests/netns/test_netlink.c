@@ -2,6 +2,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
@@ -218,6 +219,34 @@ static void long_dumps(void **state)
 	assert_int_equal(all.n, 0);
 }
 
+/* What a call that timed out left unread is nobody's answer any more. */
+static void strays_are_skipped(void **state)
+{
+	scoped_nl struct nl nl = opened();
+	struct sandbox *s = *state;
+	struct walk all = { .n = 0 };
+	struct cni_error err;
+	struct link link;
+	struct nl_req req;
+
+	sandbox_host_ok(s, "ip link add v type veth peer name w");
+	assert_ok(link_get(&nl, "v", &link, &err), &err);
+	for (int i = 0; i < 2; i++) {
+		nl_begin(&req);
+		nl_msg(&req, RTM_GETLINK, NLM_F_ACK, &(struct ifinfomsg){ .ifi_index = link.index },
+		       sizeof(struct ifinfomsg));
+		assert_true(mnl_socket_sendto(nl.sk, req.buf, req.len) > 0); /* number 0 */
+		if (i == 0) {
+			assert_ok(link_get(&nl, "lo", &link, &err), &err);
+			assert_string_equal(link.name, "lo");
+			assert_ok(link_get(&nl, "v", &link, &err), &err);
+		} else {
+			assert_ok(link_each(&nl, "veth", count_link, &all, &err), &err);
+			assert_int_equal(all.n, 2);
+		}
+	}
+}
+
 static void links_by_name_and_number(void **state)
 {
 	scoped_nl struct nl nl = opened();
@@ -383,6 +412,7 @@ int main(void)
 		sandbox_test(a_tolerated_errno_is_no_failure),
 		sandbox_test(answers_come_with_their_index),
 		sandbox_test(long_dumps),
+		sandbox_test(strays_are_skipped),
 		sandbox_test(links_by_name_and_number),
 		sandbox_test(links_are_changed),
 		sandbox_test(addresses_come_and_go),

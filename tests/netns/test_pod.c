@@ -169,6 +169,8 @@ static void disabled_ipv6_is_switched_on(void **state)
 			    "echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done");
 	assert_ok(pod_apply(&w.pod, &conf, &err), &err);
 	sandbox_pod_ok(w.s, "ping -c1 -W1 fd00:88::1");
+	assert_string_equal(sandbox_pod_ok(w.s, "cat /proc/sys/net/ipv6/conf/lo/disable_ipv6"),
+			    "0\n");
 	end(&w);
 }
 

@@ -134,6 +134,28 @@ static void the_way_of_a_packet(void **state)
 	assert_non_null(strstr(err.msg, "look up the route to 192.0.2.1"));
 }
 
+/* The kernel puts the local route in behind our back; here somebody plays a slow kernel. */
+static void an_address_is_waited_for(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = opened(s);
+	const struct ip own = net("fd01::1/128").addr, four = net("10.1.0.1/32").addr;
+	struct cni_error err;
+	bool local = true;
+	int index;
+
+	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
+	sandbox_host_ok(s, "ip -6 route del local fd01::1 dev br1 table local");
+	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
+	assert_false(local);
+	sandbox_host_ok(s, "{ sleep 0.3; ip -6 route add local fd01::1 dev br1 table local; } "
+			   ">/dev/null 2>&1 &");
+	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
+	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
+	assert_true(local);
+	assert_ok(addr_wait(&nl, "br1", &four, &err), &err);
+}
+
 static void the_mtu_of_the_way_out(void **state)
 {
 	struct sandbox *s = *state;
@@ -173,8 +195,11 @@ static void loopback_through_each_bridge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		sandbox_test(routes_are_read_as_they_are),  sandbox_test(routes_of_one_link),
-		sandbox_test(the_way_of_a_packet),	    sandbox_test(the_mtu_of_the_way_out),
+		sandbox_test(routes_are_read_as_they_are),
+		sandbox_test(routes_of_one_link),
+		sandbox_test(the_way_of_a_packet),
+		sandbox_test(an_address_is_waited_for),
+		sandbox_test(the_mtu_of_the_way_out),
 		sandbox_test(loopback_through_each_bridge),
 	};
 

@@ -131,6 +131,13 @@ static void overflow_is_remembered(void **state)
 	assert_true(req.broken);
 
 	nl_begin(&req);
+	nl_msg(&req, RTM_GETLINK, 0, &ifi, sizeof(ifi));
+	for (int i = 0; i < 5; i++)
+		nl_raw(&req, big, sizeof(big));
+	assert_true(req.broken);
+	assert_true(req.len <= sizeof(req.buf));
+
+	nl_begin(&req);
 	for (int i = 0; i <= NL_REQ_MSGS; i++)
 		nl_msg(&req, RTM_GETLINK, 0, &ifi, sizeof(ifi));
 	assert_true(req.broken);
