@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every file of conf-examples through the built programs, as it is: ADD, CHECK, GC, DEL, and its idea seen
+from outside. Files with "vlan" in their name need a kernel with bridge VLAN filtering."""
+
+import ipaddress
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+from world import eq, main, test  # noqa: E402
+
+FOLDER = ROOT / "conf-examples"
+FILES = sorted(FOLDER.glob("*.conflist"))
+PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
+MAC = "02:00:00:00:12:34"
+
+
+def bridge_of(conf):
+    return next((p for p in conf["plugins"] if p["type"] == "bridge"), {})
+
+
+def link(net, name):
+    return net.json(f"ip -d -j link show dev {name}")[0]
+
+
+def steady(w):
+    """All of the node but the counter of addresses given, and link-local addresses, which come when they like."""
+    return "\n".join(line for line in w.snapshot().splitlines() if not re.search("last_reserved_ip|fe80:|ff00::/8", line))
+
+
+# ---- what is special about a file: (w, conf, pod a with address list, pod b with address list)
+
+def loopback(w, conf, a, b):
+    eq(a[0].pings("127.0.0.1"), True, "lo answers")
+
+
+def layer_two(w, conf, a, b):
+    eq(a[1], [], "addresses")
+    for pod, host in ((a[0], 1), (b[0], 2)):
+        pod.sh(f"ip addr add 10.99.0.{host}/24 dev eth0")
+    eq(a[0].pings("10.99.0.2"), True, "ping over the bare wire")
+
+
+def ranges(w, conf, a, b):
+    for address in a[1]:
+        assert re.fullmatch(r"10\.63\.0\.[1-9]\d|fd63::1[0-9a-f]{3}", address), f"{address} is in no range"
+    eq(len(a[1]), 2, "addresses")
+
+
+def routes(w, conf, a, b):
+    found = a[0].json("ip -j route show 192.0.2.0/24")[0]
+    eq((found["gateway"], found["metric"]), ("10.64.0.1", 100), "gateway and priority")
+    eq((found["metrics"][0]["mtu"], found["metrics"][0]["advmss"]), (1400, 1360), "mtu and advmss")
+    eq(w.added["dns"]["nameservers"], ["10.64.0.1"], "name servers")
+
+
+def spoof(w, conf, a, b):
+    a[0].sh("ip link set eth0 address 02:00:00:00:be:ef")
+    eq(a[0].pings(b[1][0], 1), False, "a foreign MAC passes")
+
+
+def fixed(w, conf, a, b):
+    pod = w.pod("fixed")
+    w.chain(conf, "ADD", pod, id="fixed", caps={"mac": MAC, "ips": ["10.67.0.77"]}).ok()
+    eq((link(pod, "eth0")["address"], pod.ips("eth0", 4)), (MAC, ["10.67.0.77/24"]), "what the runtime chose")
+    w.chain(conf, "DEL", pod, id="fixed").ok()
+    w.remove(pod)
+
+
+def mtu_auto(w, conf, a, b):
+    eq((link(a[0], "eth0")["mtu"], link(w, bridge_of(conf)["bridge"])["mtu"]), (1390, 1390), "MTU of pod and bridge")
+
+
+def kubelet(w, conf, a, b):
+    eq(link(a[0], "eth0")["mtu"], 1450, "MTU in the pod")
+
+
+def host_port(w, conf, a, b):
+    a[0].serve(80)
+    for address in a[1]:
+        family = ipaddress.ip_address(address).version
+        assert w.node2.ask({4: "192.0.2.1", 6: "2001:db8:0:1::1"}[family], 8080), f"IPv{family} host port"
+
+
+def refused_client(w, conf, a, b):
+    """Also: the condition's own network gets no answer at the port."""
+    host_port(w, conf, a, b)
+    w.sh("ip route replace 203.0.113.0/24 dev eth0")
+    w.node2.sh("ip addr replace 203.0.113.9/32 dev lo")
+    eq(w.node2.ask("192.0.2.1", 8080, seconds=0.5, source="203.0.113.9"), None, "a client that is shut out")
+
+
+def vlan(w, conf, a, b):
+    port = link(w, bridge_of(conf)["bridge"])
+    eq(port["linkinfo"]["info_data"]["vlan_filtering"], 1, "VLAN filtering")
+    found = {p["ifname"]: {v["vlan"] for v in p["vlans"]} for p in w.json("bridge -j vlan show")}
+    wanted = {100, 200, *range(300, 310)} if "vlanTrunk" in bridge_of(conf) else {100}
+    pod_port = w.added["interfaces"][1]["name"]
+    eq(found[pod_port], wanted, f"VLANs of {pod_port}")
+
+
+IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_port, "32-kubelet": kubelet,
+         "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
+         "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
+         "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
+         "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
+         "90-vlan": vlan, "91-vlan-trunk": vlan}
+
+
+# ---- the life of two pods
+
+def attach(w, conf, names):
+    pods = []
+    for name in names:
+        pod = w.pod(name)
+        ifname = "lo" if not bridge_of(conf) else "eth0"
+        reply = w.chain(conf, "ADD", pod, id=name, ifname=ifname, caps=PORTS if name == "a" else None).ok()
+        if name == "a":
+            w.added = reply.json
+        pods.append((pod, reply.ips() if bridge_of(conf) else []))
+    return pods
+
+
+def reach(conf, a, b):
+    """Pod to pod; through the gateway for isolated ports, which must not meet."""
+    isolated = bool(bridge_of(conf).get("portIsolation"))
+    for address in b[1]:
+        eq(a[0].pings(address, 1 if isolated else 2), not isolated, f"ping to {address}")
+
+
+def verify(w, conf, name, pod, ifname):
+    if conf["cniVersion"] < "0.4.0":
+        w.chain(conf, "CHECK", pod, id=name, ifname=ifname).fails(1)
+    else:
+        w.chain(conf, "CHECK", pod, id=name, ifname=ifname, caps=PORTS if name == "a" else None).ok()
+
+
+def life(w, path):
+    conf = json.loads(path.read_text())
+    ifname = "eth0" if bridge_of(conf) else "lo"
+    w.node2 = w.neighbour()
+    for net in (w, w.node2):
+        net.sh("ip link set eth0 mtu 1390")
+    w.node2.sh("ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:0:1::1")
+    rounds = []
+    for _ in range(2):
+        a, b = attach(w, conf, "ab")
+        reach(conf, a, b)
+        for name, pod in (("a", a), ("b", b)):
+            verify(w, conf, name, pod[0], ifname)
+        IDEAS.get(path.stem, lambda *_: None)(w, conf, a, b)
+        if conf["cniVersion"] == "1.1.0":
+            w.chain(conf, "STATUS").ok()
+            w.chain(conf, "GC", valid=[("b", ifname)]).ok()
+            verify(w, conf, "b", b[0], ifname)
+        for name, pod in (("a", a), ("b", b)):
+            w.chain(conf, "DEL", pod[0], id=name, ifname=ifname).ok()
+            w.remove(pod[0])
+        rounds.append(steady(w))
+    w.same(rounds[0], rounds[1], "after the second round")
+
+
+def example(path):
+    def run(w):
+        life(w, path)
+    run.__name__ = "example_" + re.sub(r"\W", "_", path.stem)
+    test(run, needs=("vlan_filtering",) if "vlan" in path.stem else ())
+
+
+for _path in FILES:
+    example(_path)
+
+
+@test
+def all_may_stand_on_one_node(w):
+    """No two files share a name, a bridge or a subnet; the table of the README has them all."""
+    seen = {}
+    for path in FILES:
+        conf = json.loads(path.read_text())
+        text = json.dumps(conf)
+        keys = {conf["name"], bridge_of(conf).get("bridge"), *re.findall(r'"subnet": "([^"]+)"', text)} - {None}
+        for key in keys:
+            assert key not in seen, f"{path.name} and {seen[key]} both have {key}"
+            seen[key] = path.name
+    table = re.findall(r"^\| (\d\d-\S+) \|", (FOLDER / "README.md").read_text(), re.M)
+    eq(table, [path.stem for path in FILES], "conf-examples/README.md")
+
+
+if __name__ == "__main__":
+    main()
