@@ -61,7 +61,7 @@ static int let_loopback_in(struct portmap_plan *p, bool four, struct cni_error *
 	struct link link;
 
 	if (portmap_way(p, four, &link, err) < 0)
-		return -1;
+		return portmap_no_way(err) ? 0 : -1;
 	if (!four)
 		return route_add_local6(&p->nl, link.index, link.name, err);
 	if (link_set_inet(&p->nl, link.index, link.name, IPV4_DEVCONF_ROUTE_LOCALNET, 1, err) < 0)

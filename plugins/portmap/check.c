@@ -26,7 +26,7 @@ static int check_localnet(struct portmap_plan *p, struct cni_error *err)
 	struct link link;
 
 	if (portmap_way(p, true, &link, err) < 0)
-		return -1;
+		return portmap_no_way(err) ? 0 : -1;
 	(void)text_format(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/route_localnet",
 			  link.name);
 	if (switch_is(path, '1') || switch_is("/proc/sys/net/ipv4/conf/all/route_localnet", '1'))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "netlink/route.h"
@@ -41,4 +42,9 @@ int portmap_way(struct portmap_plan *p, bool four, struct link *ret, struct cni_
 		return cni_wrap(err, "find the host interface that leads to the pod's address %s",
 				text);
 	return 0;
+}
+
+bool portmap_no_way(const struct cni_error *err)
+{
+	return err->sys == ENETUNREACH || err->sys == EHOSTUNREACH;
 }

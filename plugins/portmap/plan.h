@@ -21,5 +21,7 @@ int portmap_plan_make(const struct cni_args *args, const struct portmap_conf *co
 void portmap_plan_free(struct portmap_plan *p);
 #define scoped_plan SCOPED(portmap_plan_free)
 
-/* The host interface that leads to the pod's address of that family. */
+/* The host interface that leads to the pod's address of that family. err->sys is ENETUNREACH or
+ * EHOSTUNREACH when the host has no route there: then nothing of the host can reach the pod. */
 int portmap_way(struct portmap_plan *p, bool four, struct link *ret, struct cni_error *err);
+bool portmap_no_way(const struct cni_error *err);
