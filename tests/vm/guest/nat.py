@@ -43,7 +43,7 @@ def whole_chain(w):
     for _ in range(2):
         web, other = up(w, conflist, "web", WEB), up(w, conflist, "other")
         for target in (web.v4, web.v6):
-            assert w.pings(target, 1) and other.pings(target, 1), f"no answer from {target} right after ADD"
+            assert w.pings(target) and other.pings(target), f"no answer from {target} right after ADD"
         host_ports_everywhere(w, lan, web, other)
         eq(web.ask(LAN4, 7000), f"hello {NODE4}", "the pod's IPv4 address at the neighbour")
         eq(web.ask(LAN6, 7000), f"hello {NODE6}", "the pod's IPv6 address at the neighbour")
@@ -57,11 +57,22 @@ def whole_chain(w):
 
 
 @test
+def first_pod_over_ipv6_from_outside(w):
+    """The node asks for a pod's MAC on behalf of others from cni0's link-local address, which must not
+    be tentative for its first seconds."""
+    lan = w.neighbour()
+    web = up(w, chain_of("pods", *DUAL), "web", WEB)
+    tentative = [entry["local"] for entry in links(w)["cni0"]["addr_info"] if entry.get("tentative")]
+    eq(tentative, [], "tentative addresses of cni0 when ADD is done")
+    eq(lan.ask(NODE6, 8080), f"web {LAN6}", f"IPv6 host port of {web.v6}")
+
+
+@test
 def bridge_netfilter(w):
     br_netfilter(w, 1)
     lan, conflist = w.neighbour(), chain_of("pods", *DUAL, bridge={"hairpinMode": True})
     web, other = up(w, conflist, "web", WEB), up(w, conflist, "other")
-    assert other.pings(web.v4, 1) and other.pings(web.v6, 1), "pods do not meet with br_netfilter"
+    assert other.pings(web.v4) and other.pings(web.v6), "pods do not meet with br_netfilter"
     host_ports_everywhere(w, lan, web, other, call6=True)
 
 
@@ -106,7 +117,7 @@ def reused_address_answers_at_once(w):
         pod, mac = w.pod(f"p{number}"), f"02:00:00:00:00:{number:02x}"
         w.call("bridge", "ADD", {**conf, "args": {"cni": {"mac": mac, "ips": ["10.88.0.77"]}}}, pod, pod.name).ok()
         for who, where in (("node", w), ("pod beside", beside)):
-            assert where.pings("10.88.0.77", 1), f"the {who} does not reach pod {number} at the reused address"
+            assert where.pings("10.88.0.77"), f"the {who} does not reach pod {number} at the reused address"
         delete(w, conf, pod, pod.name)
 
 
@@ -210,7 +221,7 @@ def many_at_once(w):
         replies = [w.finish(call, "bridge", verb).ok() for call in calls]
         if verb == "ADD":
             eq(len({reply.ips()[0] for reply in replies}), len(pods), "distinct addresses")
-            assert all(w.pings(reply.ips()[0], 1) for reply in replies), "a pod does not answer"
+            assert all(w.pings(reply.ips()[0]) for reply in replies), "a pod does not answer"
     left = [name for name, link in links(w).items() if link.get("master") == "cni0"]
     eq(left, [], "ports left on the bridge")
 

@@ -21,7 +21,7 @@ def ipv4_chain(w):
     states = []
     for _ in range(2):
         web, other = up(w, conflist, "web", WEB), up(w, conflist, "other")
-        assert w.pings(web.v4, 1) and other.pings(web.v4, 1), "no answer right after ADD"
+        assert w.pings(web.v4) and other.pings(web.v4), "no answer right after ADD"
         for protocol in ("tcp", "udp"):
             eq(lan.ask(NODE4, 8080, protocol), f"web {LAN4}", f"{protocol} host port for the neighbour")
             for name, where in (("node", w), ("pod itself", web), ("pod beside", other)):
@@ -71,7 +71,7 @@ def dad_and_spoof_check(w):
     conflist = chain_of("pods", "10.88.0.0/24", bridge={"enabledad": True, "macspoofchk": True})
     up(w, conflist, "a", WEB)
     b = up(w, conflist, "b")
-    assert b.pings("10.88.0.2", 1), "pods do not meet"
+    assert b.pings("10.88.0.2"), "pods do not meet"
 
 
 if __name__ == "__main__":
