@@ -359,6 +359,27 @@ bool store_last(int dir, size_t set, struct ip *ret)
 	return ip_parse(text, ret);
 }
 
+/*
+ * Put the temporary file in the place of `name`. Exchanging and removing the old one is as atomic
+ * as renaming over it, but ext4 (auto_da_alloc) writes a file that replaces another to the disk at
+ * once: 0.1 ms at best and 4 ms at p90, for a hint.
+ */
+static int replace(struct store *s, const char *name)
+{
+	int dir = s->index.dir;
+	int sys;
+
+	if (renameat2(dir, TEMP, s->dir, name, RENAME_EXCHANGE) < 0)
+		return renameat(dir, TEMP, s->dir,
+				name); /* the first one; or a lesser file system */
+	if (unlinkat(dir, TEMP, 0) == 0)
+		return 0;
+	sys = errno; /* what was there is no file */
+	(void)renameat2(dir, TEMP, s->dir, name, RENAME_EXCHANGE);
+	errno = sys;
+	return -1;
+}
+
 int store_set_last(struct store *s, size_t set, const struct ip *ip, struct cni_error *err)
 {
 	char name[LAST_NAME], text[IP_TEXT];
@@ -368,9 +389,9 @@ int store_set_last(struct store *s, size_t set, const struct ip *ip, struct cni_
 	if (write_temp(s, text, strlen(text), err) < 0)
 		return -1;
 	s->temp_for = 0;
-	if (renameat(s->index.dir, TEMP, s->dir, name) < 0)
+	index_touch(&s->index);
+	if (replace(s, name) < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "write %s/%s", s->path, name);
 	s->temp = false;
-	index_touch(&s->index);
 	return 0;
 }
