@@ -390,6 +390,8 @@ int record_each(int run, enum nft_user user,
 		return cni_fail_sys_code(err, CNI_IO, errno, "list the folder " RECORD_FOLDER);
 	(void)take_fd(&folder); /* closed with dir */
 	while ((d = readdir(dir)) != NULL) {
+		if (strncmp(d->d_name, ".tmp-", 5) == 0) /* of a program killed while it wrote */
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
 		if (strncmp(d->d_name, record_user_text(user), prefix) != 0 ||
 		    d->d_name[prefix] != '-')
 			continue;

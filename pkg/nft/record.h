@@ -57,7 +57,7 @@ int record_parse(char *text, struct nft_record *ret, struct cni_error *err);
 int record_print(const struct nft_record *r, char **ret, struct cni_error *err);
 
 /* Every record of `user`. A damaged one is handed out as an error: each(NULL, its error) decides.
- * -1 stops. */
+ * -1 stops. For the holder of the lock: what killed writers left is removed. */
 int record_each(int run, enum nft_user user,
 		int (*each)(const struct nft_record *r, void *arg, struct cni_error *err),
 		void *arg, struct cni_error *err);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <fcntl.h>
 
 #include "attach.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "nft/surroundings.h"
 #include "plan.h"
 
 #define SYSCTL_TEXT 128
@@ -41,6 +41,26 @@ static void say(const struct cni_args *args, const char *what)
 	(void)fprintf(stderr, "portmap CHECK %s %s: %s\n", args->container, args->ifname, what);
 }
 
+static void look_at_forwarding(const struct cni_args *args, bool four, const char *path)
+{
+	char what[256];
+
+	if (switch_is(path, '0')) {
+		(void)text_format(what, sizeof(what),
+				  "host ports are reached from this host only: %s is 0", path);
+		say(args, what);
+	}
+	if (nft_forward_drops(four)) {
+		(void)text_format(
+		    what, sizeof(what),
+		    "the policy of %s's chain FORWARD is DROP: host ports are reached "
+		    "from this host only, unless a rule there accepts packets to and "
+		    "from the pod",
+		    four ? "iptables" : "ip6tables");
+		say(args, what);
+	}
+}
+
 static void look_around(const struct cni_args *args, struct portmap_plan *p)
 {
 	bool bridged = switch_is("/proc/sys/net/bridge/bridge-nf-call-iptables", '1');
@@ -57,11 +77,10 @@ static void look_around(const struct cni_args *args, struct portmap_plan *p)
 				  "net.bridge.bridge-nf-call-iptables is 1 and its bridge port has "
 				  "no hairpin (hairpinMode of the bridge plugin)");
 	}
-	if (p->pod.has4 && switch_is("/proc/sys/net/ipv4/ip_forward", '0'))
-		say(args, "host ports are reached from this host only: net.ipv4.ip_forward is 0");
-	if (p->pod.has6 && switch_is("/proc/sys/net/ipv6/conf/all/forwarding", '0'))
-		say(args, "host ports are reached from this host only: "
-			  "net.ipv6.conf.all.forwarding is 0");
+	if (p->pod.has4)
+		look_at_forwarding(args, true, "/proc/sys/net/ipv4/ip_forward");
+	if (p->pod.has6)
+		look_at_forwarding(args, false, "/proc/sys/net/ipv6/conf/all/forwarding");
 }
 
 int portmap_check(const struct cni_args *args, const struct portmap_conf *conf,
