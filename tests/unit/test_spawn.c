@@ -156,6 +156,29 @@ static void dlg10_busy_file(void **state)
 	assert_int_equal(cni_delegate(&w->args, "ipam", CNI_DEL, &w->err), 0);
 }
 
+static void dlg10_a_file_that_is_whole_in_a_moment(void **state)
+{
+	struct world *w = *state;
+	char path[128];
+	pid_t installer;
+	int fd;
+
+	script(w, "exit 0");
+	in_dir(w, "bin/ipam", path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	installer = fork();
+	assert_true(installer >= 0);
+	if (installer == 0) {
+		(void)poll(NULL, 0, 400);
+		_exit(0);
+	}
+	(void)close(fd);
+	if (cni_delegate(&w->args, "ipam", CNI_DEL, &w->err) < 0)
+		fail_msg("%s", w->err.msg);
+	assert_int_equal(waitpid(installer, NULL, 0), installer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +189,7 @@ int main(void)
 		world_test(a_child_that_takes_too_long_is_killed),
 		world_test(it_dies_with_us),
 		world_test(dlg10_busy_file),
+		world_test(dlg10_a_file_that_is_whole_in_a_moment),
 	};
 
 	return cmocka_run_group_tests(tests, ignore_sigpipe, NULL);
