@@ -115,5 +115,23 @@ def a_pod_of_the_kubelet(w):
     w.promise_others_unchanged()
 
 
+@test
+def pods_from_before_a_reboot(w):
+    """Links, rules and /run are gone, address files are not: old pods stop while new ones start."""
+    c = Containerd(w, NETWORK)
+    old = [c.cri.run(name, [(TCP, 80, port, "")]) for name, port in (("a", 8080), ("b", 8081))]
+    for name in [name for name in links(w) if name.startswith(("veth", "cni0"))]:
+        w.sh(f"ip link del {name}")
+    w.sh("nft flush ruleset; rm -rf /run/podwire")
+    c.cri.stop(old[0])
+    new = c.cri.run("c", [(TCP, 80, 8080, "")])
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the new pod's host port")
+    c.cri.stop(old[1])
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the new pod's host port, later")
+    c.cri.stop(new)
+    w.addresses_free()
+    w.promise_nothing_left((*old, new))
+
+
 if __name__ == "__main__":
     run()
