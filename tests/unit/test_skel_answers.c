@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 /* ---- answers ---- */
 
@@ -79,6 +80,37 @@ static void out07_failing_write_is_taken_back(void **state)
 	(void)close(pipe_fds[1]);
 }
 
+/* A verb that holds a state file open, of which the number must not be a closed stdout's. */
+static int open_state_file(struct cni_result *result, struct cni_error *err)
+{
+	(void)result;
+	(void)err;
+	return memory_file("", 0) < 0 ? -1 : 0;
+}
+
+static void a_closed_stdout_is_nobody_elses_number(void **state)
+{
+	const char *env[] = { "CNI_COMMAND=ADD", "CNI_CONTAINERID=c", "CNI_NETNS=/x",
+			      "CNI_IFNAME=eth0", "CNI_PATH=/opt/x",   NULL };
+	int in = memory_file(CONF("1.0.0"), strlen(CONF("1.0.0"))), status;
+	pid_t child;
+
+	(void)state;
+	begin();
+	seen.add = open_state_file;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)close(STDOUT_FILENO);
+		(void)close(STDERR_FILENO);
+		_exit(cni_run(&fake, (char *const *)(uintptr_t)env, in, STDOUT_FILENO));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1); /* 0: the answer went somewhere */
+	(void)close(in);
+}
+
 static void err01_a_verbs_error_comes_out(void **state)
 {
 	static const char *const verbs[] = { "ADD", "DEL", "CHECK", "GC", "STATUS" };
@@ -137,6 +169,7 @@ int main(void)
 		cmocka_unit_test(out02_ver06_result_in_the_callers_version),
 		cmocka_unit_test(out07_cnv06_what_cannot_be_printed_is_taken_back),
 		cmocka_unit_test(out07_failing_write_is_taken_back),
+		cmocka_unit_test(a_closed_stdout_is_nobody_elses_number),
 		cmocka_unit_test(err01_a_verbs_error_comes_out),
 		cmocka_unit_test(err01_any_bytes_become_one_document),
 		cmocka_unit_test(dispositions_of_signals_come_back),
