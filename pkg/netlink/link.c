@@ -224,6 +224,17 @@ int link_set_mac(struct nl *nl, int index, const char *name, const struct mac *m
 	return nl_call(nl, &req, err);
 }
 
+int link_set_master(struct nl *nl, int index, const char *name, int master, struct cni_error *err)
+{
+	struct nl_req req;
+
+	nl_begin(&req);
+	link_put_set(&req, index, 0, 0);
+	nl_what(&req, "change the bridge of link %s", name);
+	nl_put_u32(&req, IFLA_MASTER, (uint32_t)master);
+	return nl_call(nl, &req, err);
+}
+
 void link_put_inet(struct nl_req *req, int devconf, uint32_t value)
 {
 	nl_nest(req, IFLA_AF_SPEC);

@@ -47,6 +47,8 @@ int link_set_up(struct nl *nl, int index, const char *name, struct cni_error *er
 int link_set_down(struct nl *nl, int index, const char *name, struct cni_error *err);
 int link_set_mac(struct nl *nl, int index, const char *name, const struct mac *mac,
 		 struct cni_error *err);
+/* Make the link a port of bridge `master`; 0: of none. */
+int link_set_master(struct nl *nl, int index, const char *name, int master, struct cni_error *err);
 
 /* An IPv4 per-device switch (IPV4_DEVCONF_ROUTE_LOCALNET, _ARP_NOTIFY, _FORWARDING …) by
  * RTM_NEWLINK: works with a read-only /proc/sys. */

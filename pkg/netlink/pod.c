@@ -82,6 +82,15 @@ static const struct ip_config *first_ip6(const struct pod_config *conf)
 	return NULL;
 }
 
+static bool has_any_ip(const struct pod_config *conf)
+{
+	for (size_t i = 0; i < conf->n_ips; i++) {
+		if (pod_has_ip(conf, i))
+			return true;
+	}
+	return false;
+}
+
 static int switch6(struct pod *pod, const char *ifname, const char *name, const char *value,
 		   struct cni_error *err)
 {
@@ -118,7 +127,10 @@ static int set_switches6(struct pod *pod, const struct pod_config *conf, struct 
 	}
 	if (pod->sysctl_fd < 0)
 		return 0;
-	/* Also for the link-local address of a pod that has IPv4 only: its probes go to all. */
+	/* Also for the link-local address of a pod that has IPv4 only: its probes go to all. Where
+	 * IPAM gave nothing (L2), whoever configures the pod decides. */
+	if (!has_any_ip(conf))
+		return 0;
 	if (conf->dad == POD_DAD_ON)
 		try_switch6(pod, conf->ifname, "enhanced_dad", "1");
 	try_switch6(pod, conf->ifname, "accept_dad", conf->dad == POD_DAD_ON ? "1" : "0");

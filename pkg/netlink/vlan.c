@@ -64,8 +64,8 @@ static int explain(struct cni_error *err)
 {
 	if (err->sys != EOPNOTSUPP)
 		return -1;
-	return cni_wrap(err, "this kernel's bridge has no VLAN filtering "
-			     "(CONFIG_BRIDGE_VLAN_FILTERING), which VLANs need");
+	return cni_wrap(err, "no VLANs here: the kernel's bridge has no VLAN filtering "
+			     "(CONFIG_BRIDGE_VLAN_FILTERING), or this is no bridge port");
 }
 
 /* One caller's wish. */

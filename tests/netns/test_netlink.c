@@ -311,6 +311,22 @@ static void links_are_changed(void **state)
 	assert_int_not_equal(sandbox_host(s, "ip link show br0"), 0);
 }
 
+static void a_port_joins_and_leaves(void **state)
+{
+	scoped_nl struct nl nl = opened();
+	struct sandbox *s = *state;
+	struct link bridge, port;
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link add br0 type bridge && ip link add v type veth peer name w");
+	assert_ok(link_get(&nl, "br0", &bridge, &err), &err);
+	assert_ok(link_get(&nl, "v", &port, &err), &err);
+	assert_ok(link_set_master(&nl, port.index, "v", bridge.index, &err), &err);
+	assert_shows(sandbox_host_ok(s, "ip link show v"), "master br0");
+	assert_ok(link_set_master(&nl, port.index, "v", 0, &err), &err);
+	assert_null(strstr(sandbox_host_ok(s, "ip link show v"), "master"));
+}
+
 static struct ipnet net(const char *text)
 {
 	struct ipnet ret;
@@ -415,6 +431,7 @@ int main(void)
 		sandbox_test(strays_are_skipped),
 		sandbox_test(links_by_name_and_number),
 		sandbox_test(links_are_changed),
+		sandbox_test(a_port_joins_and_leaves),
 		sandbox_test(addresses_come_and_go),
 		sandbox_test(neighbours_are_forgotten),
 		sandbox_test(a_closed_socket_is_our_mistake),

@@ -188,6 +188,22 @@ static void ipv4_only_leaves_ipv6_disabled(void **state)
 	end(&w);
 }
 
+static void without_addresses_the_pod_is_only_up(void **state)
+{
+	struct world w = world(state);
+	struct pod_config conf = config(&w, NULL, 0, NULL, 0);
+	struct cni_error err;
+
+	conf.arp_notify = false;
+	assert_ok(pod_apply(&w.pod, &conf, &err), &err);
+	assert_shows(sandbox_pod_ok(w.s, "ip link show eth0"), "UP");
+	assert_string_equal(sandbox_pod_ok(w.s, "cat /proc/sys/net/ipv6/conf/eth0/accept_dad "
+						"/proc/sys/net/ipv6/conf/eth0/keep_addr_on_down "
+						"/proc/sys/net/ipv4/conf/eth0/arp_notify"),
+			    "1\n0\n0\n");
+	end(&w);
+}
+
 static void route_attributes_reach_the_kernel(void **state)
 {
 	struct world w = world(state);
@@ -520,6 +536,7 @@ int main(void)
 		sandbox_test(the_host_is_not_touched),
 		sandbox_test(disabled_ipv6_is_switched_on),
 		sandbox_test(ipv4_only_leaves_ipv6_disabled),
+		sandbox_test(without_addresses_the_pod_is_only_up),
 		sandbox_test(route_attributes_reach_the_kernel),
 		sandbox_test(check_sees_each_difference),
 		sandbox_test(check_tolerates_what_chained_plugins_do),
