@@ -65,6 +65,12 @@ def br_netfilter(w, value):
     return True
 
 
+def conntrack_on(w):
+    """Somebody else's rules remember flows to the host itself."""
+    w.sh("nft 'add table inet x; add chain inet x y { type filter hook input priority 0; };"
+         " add rule inet x y ct state new counter'")
+
+
 def reaches(net, address, number, client=None, text="hello", **kw):
     """A connection gets an answer, and the server saw this client."""
     answer = net.ask(address, number, **kw)
@@ -440,14 +446,14 @@ def udp_clients_follow_the_port(w):
     talk = lambda: node.ask(HOST4, 5353, "udp", source_port=40000)
     keep = lambda: node.ask(HOST4, 6000, "udp", source_port=40001)
     w.serve(6000, "udp", text="untouched")
-    # Somebody else's rules have switched conntrack on, so the flow to the host itself is remembered.
-    w.sh("nft 'add table ip x; add chain ip x y { type nat hook prerouting priority 0; }; add chain ip x z { type nat hook input priority 0; }'")
+    conntrack_on(w)
     w.serve(5353, "udp", text="host")
     assert talk() == f"host {NODE4}"
+    assert keep() == f"untouched {NODE4}"
+    assert "dport=5353" in w.sh("conntrack -L -p udp").stdout
     add(w, a, port(5353, 53, "udp"))
     a.serve(53, "udp", text="first")
     eq(talk(), f"first {NODE4}", "after ADD of the first pod")
-    assert keep() == f"untouched {NODE4}"  # the first rule has switched conntrack on
     delete(w, a, port(5353, 53, "udp"))
     assert "dport=5353" not in w.sh("conntrack -L -p udp", check=False).stdout
     add(w, b, port(5353, 53, "udp"))
@@ -461,6 +467,7 @@ def very_many_udp_ports_use_one_listing(w):
     node = w.neighbour()
     forward(w)
     a = w.pod("a")
+    conntrack_on(w)
     w.serve(5353, "udp", text="host")
     node.ask(HOST4, 5353, "udp", source_port=40000)
     ports = [port(n, 53, "udp") for n in range(5300, 5400)]
