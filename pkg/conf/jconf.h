@@ -20,7 +20,7 @@
  */
 enum jtype {
 	J_BOOL,	  /* bool */
-	J_UINT,	  /* uint32_t, min..max */
+	J_UINT,	  /* uint32_t, min..max (max 0: no bound) */
 	J_INT64,  /* int64_t, imin..(int64_t)max */
 	J_UINT64, /* uint64_t, min..max (max 0: no bound); JSON integers only, no 1.0, no 1e2 */
 	J_STR,	  /* const char *: borrowed from the document, without NUL inside; max: longest, 0 =
@@ -48,7 +48,8 @@ struct jfield {
 #define JCONF_MAX_LIST 4096 /* elements of any list we read */
 
 /* Fill the members named in the table from object `obj`; others are untouched. `obj` NULL or null:
- * as an empty object. Not an object: CNI_DECODE. */
+ * as an empty object. Not an object: CNI_DECODE. On failure the members before the wrong one are
+ * filled already: `out` is to be thrown away (and freed, if custom parsers allocate). */
 int jconf_fill(const json_t *obj, const struct jpath *at, const struct jfield *fields, size_t n,
 	       void *out, struct cni_error *err);
 
