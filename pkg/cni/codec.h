@@ -28,8 +28,8 @@ int cni_result_encode(const struct cni_result *r, enum cni_version v, char **ret
 int cni_result_decode(const json_t *obj, const struct jpath *at, enum cni_version v,
 		      struct cni_result *out, struct cni_error *err);
 
-/* Pieces that configurations share with results: {dst, gw, mtu, advmss, priority, table, scope} and
- * dns. */
+/* Pieces that configurations share with results: {dst, gw, mtu, advmss, priority, table, scope},
+ * dst and gw of one IP version (CNI_INVALID_CONFIG; results are not held to that), and dns. */
 int cni_route_decode(const json_t *obj, const struct jpath *at, struct route *ret,
 		     struct cni_error *err);
 int cni_dns_decode(const json_t *obj, const struct jpath *at, struct cni_dns *ret,

@@ -132,12 +132,18 @@ static const struct jfield route_fields[] = {
 	  .has_offset = offsetof(struct route, has_scope), .custom = route_scope },
 };
 
+static int fill_route(const json_t *obj, const struct jpath *at, struct route *route,
+		      struct cni_error *err)
+{
+	return jconf_fill(obj, at, route_fields, ARRAY_SIZE(route_fields), route, err);
+}
+
 int cni_route_decode(const json_t *obj, const struct jpath *at, struct route *ret,
 		     struct cni_error *err)
 {
 	struct route route = { 0 };
 
-	if (jconf_fill(obj, at, route_fields, ARRAY_SIZE(route_fields), &route, err) < 0)
+	if (fill_route(obj, at, &route, err) < 0)
 		return -1;
 	if (route.has_gw && ip_is4(&route.gw) != ip_is4(&route.dst.addr))
 		return jconf_fail(err, CNI_INVALID_CONFIG, at,
@@ -155,9 +161,10 @@ static int read_routes(const json_t *value, const struct jpath *at, void *member
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct jpath here = { .up = at, .idx = i };
-		struct route route;
+		struct route route = { 0 };
 
-		if (cni_route_decode(json_array_get(value, i), &here, &route, err) < 0 ||
+		/* A route of somebody else's plugin (IPv4 via IPv6, say) is not ours to judge. */
+		if (fill_route(json_array_get(value, i), &here, &route, err) < 0 ||
 		    cni_result_add_route(member, &route, err) < 0)
 			return -1;
 	}

@@ -144,7 +144,7 @@ static int run(struct cni_call *call, int in_fd, struct cni_error *err)
 		return cni_answer_version(call, err); /* IN-02: stdin is not touched */
 	if (cni_call_read(call, in_fd, err) < 0)
 		return -1;
-	if (!call->known) /* ENV-17: only now */
+	if (!call->known) /* ENV-17: only now; like the reference, after the name too */
 		return cni_fail(err, CNI_BAD_ENV, "unknown CNI_COMMAND: %s", call->command);
 	if (cni_call_version(call, err) < 0)
 		return -1;

@@ -249,8 +249,6 @@ static const struct {
 	{ CNI_V110, "{\"ips\":{}}", "prevResult.ips" },
 	{ CNI_V110, "{\"routes\":[{\"dst\":\"1.2.3.4/8\",\"gw\":\"zz\"}]}",
 	  "prevResult.routes[0].gw" },
-	{ CNI_V110, "{\"routes\":[{\"dst\":\"1.2.3.4/8\",\"gw\":\"::1\"}]}",
-	  "prevResult.routes[0]" },
 	{ CNI_V110, "{\"routes\":[{\"dst\":\"1.2.3.4/8\",\"scope\":256}]}", "scope" },
 	{ CNI_V110, "{\"routes\":[{\"dst\":\"1.2.3.4/8\",\"table\":4294967296}]}", "table" },
 	{ CNI_V110, "{\"routes\":[{\"gw\":\"1.2.3.4\"}]}", "prevResult.routes[0].dst" },
@@ -284,6 +282,24 @@ static void prv02_wrong_results_name_the_place(void **state)
 			fail_msg("%s: \"%s\" is missing in \"%s\"", wrong[i].text, wrong[i].part,
 				 err.msg);
 	}
+}
+
+static void routes_of_two_ip_versions(void **state)
+{
+	static const char text[] = "{\"dst\":\"10.0.0.0/8\",\"gw\":\"fe80::1\"}";
+	scoped_json json_t *route = json_loads(text, 0, NULL);
+	struct cni_result r = { 0 };
+	struct cni_error err;
+	struct route ret;
+
+	(void)state;
+	decode_ok("{\"routes\":[{\"dst\":\"10.0.0.0/8\",\"gw\":\"fe80::1\"}]}", CNI_V110, &r);
+	assert_encoded(&r, CNI_V110,
+		       "{\"cniVersion\":\"1.1.0\",\"routes\":[{\"dst\":\"10.0.0.0/8\","
+		       "\"gw\":\"fe80::1\"}]}");
+	cni_result_free(&r);
+	assert_int_equal(cni_route_decode(route, NULL, &ret, &err), -1); /* a configuration */
+	assert_int_equal(err.code, CNI_INVALID_CONFIG);
 }
 
 static void lists_have_an_end(void **state)
@@ -320,6 +336,7 @@ int main(void)
 		cmocka_unit_test(cnv07_the_version_of_an_address_is_computed),
 		cmocka_unit_test(in10_keys_match_without_case),
 		cmocka_unit_test(prv02_wrong_results_name_the_place),
+		cmocka_unit_test(routes_of_two_ip_versions),
 		cmocka_unit_test(lists_have_an_end),
 	};
 
