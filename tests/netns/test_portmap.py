@@ -672,6 +672,31 @@ def parallel_adds_and_deletes(w):
 
 
 @test
+def in_a_user_namespace(w):
+    """Rootless: no right to /run, none to the machine's limits; all else works."""
+    prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": "/proc/self/ns/x"}],
+            "ips": [{"address": "10.88.0.2/24", "interface": 0}], "dns": {}}
+    conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "prevResult": prev,
+            "runtimeConfig": caps(*[port(n) for n in range(8000, 8300)])}
+    w.sh("mkdir -m 700 /run/mine; chown 4242:4242 /run/mine; chmod 755 /run")
+    Path("/run/mine.json").write_text(json.dumps(conf))
+    call = ("env -i CNI_COMMAND=VERB CNI_CONTAINERID=a CNI_NETNS=/run/mine/pod CNI_IFNAME=eth0 CNI_PATH=/x"
+            f" XDG_RUNTIME_DIR=/run/mine ASAN_OPTIONS=detect_leaks=0 {w.bin}/portmap < /run/mine.json")
+    script = ["set -e", "ip link set lo up", "ip link add cni0 type bridge", "ip link set cni0 up",
+              "ip addr add 10.88.0.1/24 dev cni0", "mount -t tmpfs none /run/mine", "touch /run/mine/pod",
+              "unshare -n sh -c 'mount --bind /proc/self/ns/net /run/mine/pod'",
+              call.replace("VERB", "ADD"), call.replace("VERB", "CHECK"),
+              "nft list map inet podwire hostport4 | grep -o 'tcp . 8299 .*'", call.replace("VERB", "DEL"),
+              "nft list map inet podwire hostport4 | grep -c eth0 || true", "ls /run/mine/podwire"]
+    done = w.sh(["setpriv", "--reuid=4242", "--regid=4242", "--clear-groups", "unshare", "-Urnm", "sh", "-c",
+                 "\n".join(script)], check=False)
+    eq(done.returncode, 0, done.stdout + done.stderr)
+    assert 'tcp . 8299 comment "podnet a eth0" : 10.88.0.2 . 80' in done.stdout, done.stdout
+    eq(done.stdout.splitlines()[-3:], ["0", "attachments", "nft.lock"])
+    assert "podwire" not in w.sh("ls /run").stdout
+
+
+@test
 def status_is_real(w):
     conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap"}
     before = w.snapshot()
