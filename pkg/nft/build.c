@@ -6,6 +6,7 @@
  * all. Else one transaction makes the skeleton and fills it with what the records say that living
  * owners had: after `nft flush ruleset` the first ADD brings back every pod's rules, O(n) once. It
  * is one transaction, so that a crash cannot leave a sound but empty table which nobody would fill.
+ * The other family's table is looked at as well then.
  * Records may contradict each other (a program killed between writing one and committing): whoever
  * comes second gives way and is left out.
  */
@@ -191,13 +192,16 @@ static bool drop_losers(struct build *b)
 	return dropped;
 }
 
+/* `if_needed`: nothing is made if nobody alive has anything there. */
 static int build_once(struct nft_session *s, const struct skeleton *found, uint64_t except,
-		      struct cni_error *err)
+		      bool if_needed, struct cni_error *err)
 {
 	SCOPED(build_free) struct build b = { .s = s, .found = found, .except = except };
 
 	if (read_records(&b, err) < 0)
 		return -1;
+	if (if_needed && b.n == 0)
+		return 0;
 	if (found->there &&
 	    (skeleton_chains(&s->tx, found->family, &b.chains, &b.n_chains, err) < 0 ||
 	     skip_present(&b, err) < 0))
@@ -219,6 +223,21 @@ static bool worth_retrying(const struct nft_session *s, const struct cni_error *
 	       !nft_tx_expired(&s->tx);
 }
 
+/* `nft flush ruleset` takes both tables: who notices it for one sees to the other, if anybody
+ * alive had something there. */
+static void build_other(struct nft_session *s, uint16_t family)
+{
+	uint16_t other = family == NFPROTO_INET ? NFPROTO_BRIDGE : NFPROTO_INET;
+	struct skeleton found;
+	struct cni_error err;
+
+	if (skeleton_look(&s->tx, other, NULL, 0, &found, &err) < 0 ||
+	    (!found.sound && !found.foreign && build_once(s, &found, 0, true, &err) < 0))
+		trace("%s", err.msg);
+	if (other == NFPROTO_INET)
+		conditions_restore(s);
+}
+
 int session_build(struct nft_session *s, uint16_t family, uint64_t except,
 		  struct subnet_chain *chains, size_t n, struct cni_error *err)
 {
@@ -228,19 +247,23 @@ int session_build(struct nft_session *s, uint16_t family, uint64_t except,
 	for (;;) {
 		int r = skeleton_look(&s->tx, family, chains, n, &found, err);
 
-		if (r == 0 && found.sound) {
-			if (built && family == NFPROTO_INET)
-				conditions_restore(s);
+		if (r == 0 && found.sound)
 			return 0;
-		}
+		if (r == 0 && skeleton_refuse_foreign(&found, err) < 0)
+			return -1;
 		if (r == 0 && built && nft_tx_expired(&s->tx))
 			return cni_fail(err, CNI_KERNEL,
 					"the nftables table " NFT_TABLE
 					" does not stay as it was built: who flushes it?");
 		if (r == 0)
-			r = build_once(s, &found, except, err);
+			r = build_once(s, &found, except, false, err);
 		if (r < 0 && !worth_retrying(s, err))
 			return -1;
+		if (r == 0 && !built) {
+			if (family == NFPROTO_INET)
+				conditions_restore(s);
+			build_other(s, family);
+		}
 		built = built || r == 0;
 	}
 }

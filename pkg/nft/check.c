@@ -4,7 +4,9 @@
 
 #include <linux/netfilter.h>
 
+#include "base/text.h"
 #include "nft/attach.h"
+#include "nft/conditions_run.h"
 #include "nft/session.h"
 
 static int compare(const struct nft_item *item, const struct nft_elem *want,
@@ -62,7 +64,8 @@ static int check_skeleton(struct nft_tx *tx, uint16_t family, struct cni_error *
 	const char *name = family == NFPROTO_INET ? "inet" : "bridge";
 	struct skeleton found;
 
-	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0)
+	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0 ||
+	    skeleton_refuse_foreign(&found, err) < 0)
 		return -1;
 	if (!found.there)
 		return cni_fail(err, CNI_CHECK_FAILED,
@@ -78,6 +81,45 @@ static int check_skeleton(struct nft_tx *tx, uint16_t family, struct cni_error *
 	return 0;
 }
 
+static uint32_t use_of(const struct chain_found *chains, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(chains[i].name, name) == 0)
+			return chains[i].use;
+	}
+	return 0;
+}
+
+/* The chains that the items lead through: rules of their own, and at least one way in. */
+static int check_chains(struct nft_tx *tx, const struct nft_item *items, size_t n,
+			struct cni_error *err)
+{
+	scoped_free struct chain_found *chains = NULL;
+	struct nft_elem elems[NFT_ITEM_ELEMS];
+	size_t n_chains = 0;
+
+	if (skeleton_chains(tx, NFPROTO_INET, &chains, &n_chains, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		char name[NFT_NAME];
+		unsigned least;
+
+		(void)item_elems(&items[i], elems);
+		least = skeleton_chain_rules(elems[0].chain) + 1;
+		memcpy(name, elems[0].chain, sizeof(name));
+		if (items[i].conditions[0] != '\0') {
+			(void)text_format(name, sizeof(name), "hostports-%s", items[i].conditions);
+			least = CONDITIONS_USE;
+		}
+		if (name[0] != '\0' && use_of(chains, n_chains, name) < least)
+			return cni_fail(err, CNI_CHECK_FAILED,
+					"the nftables chain %s of table inet " NFT_TABLE
+					" lacks rules, or nothing leads to it",
+					name);
+	}
+	return 0;
+}
+
 int nft_check(enum nft_user user, const struct owner *owner, const struct nft_item *items, size_t n,
 	      struct cni_error *err)
 {
@@ -89,5 +131,7 @@ int nft_check(enum nft_user user, const struct owner *owner, const struct nft_it
 	owner_text(owner, text);
 	if (nft_tx_open(&tx, err) < 0 || check_skeleton(&tx, skeleton_family(user), err) < 0)
 		return -1;
-	return check_items(&tx, text, items, n, err);
+	if (check_items(&tx, text, items, n, err) < 0)
+		return -1;
+	return user == NFT_SPOOF ? 0 : check_chains(&tx, items, n, err);
 }

@@ -35,9 +35,7 @@
 #include "nft/nft_program.h"
 #include "nft/session.h"
 
-#define FOLDER	  "conditions"
-#define OWN_RULES 4u /* in the chain, and as many ways in */
-#define WAYS_IN	  4u
+#define FOLDER "conditions"
 
 /* Both families' conditions in nft's language. */
 struct ways {
@@ -83,7 +81,7 @@ static void add_way(struct text *t, const char *hook, const char *family, const 
 
 static int open_ways(const struct ways *ways, const char hash[17], struct cni_error *err)
 {
-	size_t cap = WAYS_IN * (CONDITIONS_TEXT + 256UL);
+	size_t cap = 4 * (CONDITIONS_TEXT + 256UL);
 	scoped_free char *script = malloc(cap);
 	struct text t;
 
@@ -221,7 +219,7 @@ static int ensure(struct nft_session *s, const struct ways *ways, const char has
 		r = session_build(s, NFPROTO_INET, 0, NULL, 0, err);
 		if (r == 0)
 			r = chain_use(s, hash, &use, err);
-		if (r == 0 && use >= OWN_RULES + WAYS_IN)
+		if (r == 0 && use >= CONDITIONS_USE)
 			return 0;
 		if (r == 0)
 			r = put_maps(s, hash, err);
@@ -252,7 +250,7 @@ static void restore_one(struct nft_session *s, int folder, const char *hash)
 	struct cni_error err;
 	uint32_t use = 0;
 
-	if (chain_use(s, hash, &use, &err) < 0 || use == 0 || use >= OWN_RULES + WAYS_IN)
+	if (chain_use(s, hash, &use, &err) < 0 || use == 0 || use >= CONDITIONS_USE)
 		return;
 	if (!read_file(folder, hash, &ways))
 		trace("conditions/%s is damaged", hash);

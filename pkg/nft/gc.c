@@ -133,6 +133,20 @@ static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *g
 	return first.code == CNI_OK ? 0 : -1;
 }
 
+/* Nothing is made for a GC where there never was anything. */
+static bool nothing_there(enum nft_user user)
+{
+	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct skeleton found;
+	struct cni_error err;
+	scoped_fd int run = -1;
+
+	return fs_run_dir(false, &run, &err) < 0 && err.sys == ENOENT &&
+	       nft_tx_open(&tx, &err) == 0 &&
+	       skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, &err) == 0 &&
+	       !found.there;
+}
+
 int nft_gc(enum nft_user user, const char *network,
 	   bool (*valid)(void *arg, const char *container, const char *ifname), void *arg,
 	   struct cni_error *err)
@@ -140,6 +154,8 @@ int nft_gc(enum nft_user user, const char *network,
 	SCOPED(gc_free) struct gc gc = { .network = network, .valid = valid, .arg = arg };
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 
+	if (nothing_there(user))
+		return 0;
 	if (session_open(&s, err) < 0)
 		return -1;
 	return gc_in_session(&s, user, &gc, err);

@@ -22,17 +22,21 @@ struct subnet_chain {
 
 struct skeleton {
 	uint16_t family; /* NFPROTO_INET, NFPROTO_BRIDGE */
-	bool there;	 /* the table exists */
+	bool there;	 /* the table exists, and is ours */
+	bool foreign;	 /* somebody else's table has our name */
 	bool sound;	 /* every chain has its rules and is referred to as it should be */
 	unsigned layout; /* of the table; 0: it does not say */
 };
 
 /*
  * Read, in one send: the ruleset's generation (into tx), the table, the use counts of its chains,
- * and which of `chains` exist. A table of another layout, or of somebody else: CNI_KERNEL.
+ * and which of `chains` exist. A table with the layout of a newer Podwire: CNI_KERNEL.
  */
 int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chains, size_t n,
 		  struct skeleton *ret, struct cni_error *err);
+
+/* Raise CNI_KERNEL for a foreign table, which nothing can be put into; else 0. */
+int skeleton_refuse_foreign(const struct skeleton *found, struct cni_error *err);
 
 /* Put into the transaction what is missing, or all of it where rules were flushed; nothing if it
  * is sound. */

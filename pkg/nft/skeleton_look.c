@@ -35,7 +35,6 @@ struct look {
 	const struct chain_def *defs;
 	size_t n_defs;
 	struct subnet_chain *chains;
-	bool foreign; /* the table says that it is not ours */
 };
 
 static void read_generation(struct nft_tx *tx, const struct nlmsghdr *nlh)
@@ -77,10 +76,10 @@ static void read_table(struct look *look, const struct nlmsghdr *nlh)
 	if (data == NULL || nftnl_udata_parse(data, len, find_comment, &comment) < 0 ||
 	    comment == NULL)
 		goto out;
-	if (strncmp(comment, LAYOUT_TEXT, strlen(LAYOUT_TEXT)) != 0)
-		look->foreign = true;
+	look->found->foreign = strncmp(comment, LAYOUT_TEXT, strlen(LAYOUT_TEXT)) != 0;
+	look->found->there = !look->found->foreign;
 	for (const char *p = comment + strlen(LAYOUT_TEXT);
-	     !look->foreign && *p >= '0' && *p <= '9'; p++)
+	     look->found->there && *p >= '0' && *p <= '9'; p++)
 		look->found->layout = look->found->layout * 10 + (unsigned)(*p - '0');
 out:
 	if (t != NULL)
@@ -138,21 +137,28 @@ static void ask(struct nft_tx *tx, uint16_t type, uint16_t family, const char *c
 	nft_tx_end(tx, nlh);
 }
 
+static const char *family_text(const struct skeleton *found)
+{
+	return found->family == NFPROTO_INET ? "inet" : "bridge";
+}
+
+int skeleton_refuse_foreign(const struct skeleton *found, struct cni_error *err)
+{
+	if (!found->foreign)
+		return 0;
+	return cni_fail(err, CNI_KERNEL,
+			"the nftables table %s " NFT_TABLE
+			" is not Podwire's: its comment is another one; rename or delete it",
+			family_text(found));
+}
+
 static int judge(const struct look *look, struct cni_error *err)
 {
-	const char *family = look->found->family == NFPROTO_INET ? "inet" : "bridge";
-
-	if (look->foreign)
-		return cni_fail(
-		    err, CNI_KERNEL,
-		    "the nftables table %s " NFT_TABLE
-		    " is not Podwire's: its comment is another one; rename or delete it",
-		    family);
 	if (look->found->layout > SKELETON_LAYOUT)
 		return cni_fail(err, CNI_KERNEL,
 				"the nftables table %s " NFT_TABLE
 				" has layout %u of a newer Podwire; this program knows layout %u",
-				family, look->found->layout, SKELETON_LAYOUT);
+				family_text(look->found), look->found->layout, SKELETON_LAYOUT);
 	for (size_t i = 0; i < look->tx->n; i++) {
 		const struct nft_origin *o = &look->tx->origins[i];
 
@@ -161,6 +167,8 @@ static int judge(const struct look *look, struct cni_error *err)
 		if (o->error == ENOENT && o->item < look->n_defs)
 			look->found->sound = false;
 	}
+	if (!look->found->there)
+		look->found->sound = false;
 	return 0;
 }
 

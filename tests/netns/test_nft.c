@@ -297,6 +297,54 @@ static void flushed_ruleset_comes_back(void **state)
 	}
 }
 
+/* Whoever comes first puts both tables right. */
+static void both_tables_come_back(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item item = { .kind = NFT_ITEM_SPOOF, .veth = "lo" };
+	struct nft_item p = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	const char *const links[] = { "lo", NULL };
+	struct cni_error err;
+
+	assert_true(mac_parse("02:00:00:00:00:01", &item.mac));
+	ok(attach_port(&pod_a, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset");
+	ok(attach_port(&pod_a, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "nft list ruleset");
+	lacks(s->out, "bridge"); /* nobody needs it */
+	ok(nft_attach(NFT_SPOOF, &pod_b, links, &item, 1, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset");
+	ok(attach_port(&pod_a, "lo", &p, &err), &err);
+	ok(nft_check(NFT_SPOOF, &pod_b, &item, 1, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset");
+	ok(nft_attach(NFT_SPOOF, &pod_b, links, &item, 1, &err), &err);
+	ok(nft_check(NFT_PORTMAP, &pod_a, &p, 1, &err), &err);
+}
+
+static void check_sees_a_flushed_subnet_chain(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item item = masq("10.88.0.2/24");
+	struct cni_error err;
+
+	ok(attach_masq(&pod_a, "10.88.0.2/24", &err), &err);
+	ok(nft_check(NFT_MASQ, &pod_a, &item, 1, &err), &err);
+	sandbox_host_ok(s, "nft flush chain inet podwire masq-10.88.0.0-24");
+	assert_int_equal(nft_check(NFT_MASQ, &pod_a, &item, 1, &err), -1);
+	contains(err.msg, "masq-10.88.0.0-24");
+}
+
+static void gc_of_nothing_makes_nothing(void **state)
+{
+	struct sandbox *s = *state;
+	struct cni_error err;
+
+	ok(nft_gc(NFT_PORTMAP, "podnet", nobody, NULL, &err), &err);
+	ok(nft_gc(NFT_SPOOF, "podnet", nobody, NULL, &err), &err);
+	sandbox_host_ok(s, "nft list ruleset; ls -A /run | grep podwire || true");
+	assert_string_equal(s->out, "");
+}
+
 static void gc_takes_only_its_network(void **state)
 {
 	struct sandbox *s = *state;
@@ -375,12 +423,17 @@ static void status_changes_nothing(void **state)
 	assert_string_equal(s->out, "");
 }
 
+/* DEL, which finds nothing of ours in it, is fine; so is GC. */
 static void foreign_table_is_left_alone(void **state)
 {
 	struct sandbox *s = *state;
 	struct cni_error err;
 
 	sandbox_host_ok(s, "nft add table inet podwire '{ comment \"mine\" ; }'");
+	ok(nft_detach(NFT_MASQ, &pod_a, NULL, NULL, &err), &err);
+	ok(nft_gc(NFT_MASQ, "podnet", nobody, NULL, &err), &err);
+	assert_int_equal(nft_status(&err), -1);
+	assert_int_equal(err.code, CNI_NOT_AVAILABLE);
 	assert_int_equal(attach_masq(&pod_a, "10.88.0.2/24", &err), -1);
 	contains(err.msg, "is not Podwire's");
 	sandbox_host_ok(s, "nft delete table inet podwire;"
@@ -403,6 +456,9 @@ int main(void)
 		sandbox_test(dead_owner_is_taken_over),
 		sandbox_test(reused_address_is_taken_over),
 		sandbox_test(flushed_ruleset_comes_back),
+		sandbox_test(both_tables_come_back),
+		sandbox_test(check_sees_a_flushed_subnet_chain),
+		sandbox_test(gc_of_nothing_makes_nothing),
 		sandbox_test(gc_takes_only_its_network),
 		sandbox_test(spoof_check_is_one_rule),
 		sandbox_test(any_failing_send_leaves_nothing),
