@@ -86,78 +86,75 @@ static void good(void **state)
 
 #define ONE "{\"subnet\":\"192.0.2.0/24\"}"
 
+static const struct {
+	const char *text;
+	int code;
+	const char *msg;
+} wrong[] = {
+	{ "{}", 7, "IPAM config missing 'ipam' key" },
+	{ "{\"ipam\":null}", 7, "IPAM config missing 'ipam' key" },
+	{ "{\"ipam\":\"x\"}", 6, "ipam: \"x\" is not an object" },
+	{ "{\"ipam\":{}}", 7, "no IP ranges specified" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE "," ONE "]]}}", 7,
+	  "invalid range set 0: subnets 192.0.2.1-192.0.2.254 and 192.0.2.1-192.0.2.254 "
+	  "overlap" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE "],[" ONE "]]}}", 7, "range set 0 overlaps with 1" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE "],[{\"subnet\":\"10.0.0.0/8\"}],[" ONE "]]}}", 7,
+	  "range set 0 overlaps with 2" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE ",{\"subnet\":\"fd00::/64\"}]]}}", 7,
+	  "invalid range set 0: mixed address families" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE "],[]]}}", 7, "invalid range set 1: empty range set" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE "],[{\"subnet\":\"10.0.0.0/31\"}]]}}", 7,
+	  "invalid range set 1: Network 10.0.0.0/31 too small to allocate from" },
+	{ "{\"ipam\":{\"subnet\":\"192.0.2.12/24\"}}", 7,
+	  "invalid range set 0: Network has host bits set. For a subnet mask of length 24 "
+	  "the network address is 192.0.2.0" },
+	{ "{\"ipam\":{\"ranges\":[[" ONE ",{\"subnet\":\"10.1.2.3/33\"}]]}}", 7,
+	  "ipam.ranges[0][1].subnet: \"10.1.2.3/33\" is not an IP prefix" },
+	{ "{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
+	  "24\",\"rangeStart\":\"10.1\"}]]}}",
+	  7, "ipam.ranges[0][0].rangeStart: \"10.1\" is not an IP address" },
+	{ "{\"ipam\":{\"ranges\":[[{\"rangeStart\":\"10.1.2.3\"}]]}}", 7,
+	  "ipam.ranges[0][0]: a range needs a \"subnet\"" },
+	{ "{\"ipam\":{\"ranges\":[" ONE "]}}", 6,
+	  "ipam.ranges[0]: a range set must be a list of ranges" },
+	{ "{\"ipam\":{\"ranges\":[[7]]}}", 6, "ipam.ranges[0][0]: 7 is not an object" },
+	{ "{\"ipam\":{\"ranges\":{}}}", 6, "ipam.ranges: {} is not a list" },
+	{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"gateway\":9}}", 6,
+	  "ipam.gateway: 9 is not a string" },
+	{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"x\"}]}}", 7,
+	  "ipam.routes[0].dst: \"x\" is not an IP prefix" },
+	{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"gw\":\"10.1.2.3\"}]}}", 7,
+	  "ipam.routes[0].dst" },
+	{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"dataDir\":\"var/lib\"}}", 7,
+	  "ipam.dataDir: \"var/lib\" is not an absolute path" },
+	{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"resolvConf\":[]}}", 6,
+	  "ipam.resolvConf: [] is not a string" },
+	{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":1}]]}}", 6,
+	  "runtimeConfig.ipRanges[0][0].subnet: 1 is not a string" },
+	{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ipRanges\":[{\"subnet\":\"1\"}]}}", 7,
+	  "runtimeConfig.ipRanges[0].subnet: \"1\" is not an IP prefix" },
+	{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ips\":[\"10.1.2.3/99\"]}}", 7,
+	  "runtimeConfig.ips[0]: invalid IP address 10.1.2.3/99" },
+	{ "{\"ipam\":" ONE ",\"runtimeConfig\":7}", 6, "runtimeConfig: 7 is not an object" },
+	{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":[\"192.0.2.3\",\"\"]}}}", 7,
+	  "args.cni.ips[1]: cannot understand ip: " },
+	{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":\"192.0.2.3\"}}}", 6,
+	  "args.cni.ips: \"192.0.2.3\" is not a list" },
+};
+
 static void bad(void **state)
 {
-	static const struct {
-		const char *text;
-		int code;
-		const char *msg;
-	} cases[] = {
-		{ "{}", 7, "IPAM config missing 'ipam' key" },
-		{ "{\"ipam\":null}", 7, "IPAM config missing 'ipam' key" },
-		{ "{\"ipam\":\"x\"}", 6, "ipam: \"x\" is not an object" },
-		{ "{\"ipam\":{}}", 7, "no IP ranges specified" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE "," ONE "]]}}", 7,
-		  "invalid range set 0: subnets 192.0.2.1-192.0.2.254 and 192.0.2.1-192.0.2.254 "
-		  "overlap" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE "],[" ONE "]]}}", 7,
-		  "range set 0 overlaps with 1" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE "],[{\"subnet\":\"10.0.0.0/8\"}],[" ONE "]]}}", 7,
-		  "range set 0 overlaps with 2" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE ",{\"subnet\":\"fd00::/64\"}]]}}", 7,
-		  "invalid range set 0: mixed address families" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE "],[]]}}", 7,
-		  "invalid range set 1: empty range set" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE "],[{\"subnet\":\"10.0.0.0/31\"}]]}}", 7,
-		  "invalid range set 1: Network 10.0.0.0/31 too small to allocate from" },
-		{ "{\"ipam\":{\"subnet\":\"192.0.2.12/24\"}}", 7,
-		  "invalid range set 0: Network has host bits set. For a subnet mask of length 24 "
-		  "the network address is 192.0.2.0" },
-		{ "{\"ipam\":{\"ranges\":[[" ONE ",{\"subnet\":\"10.1.2.3/33\"}]]}}", 7,
-		  "ipam.ranges[0][1].subnet: \"10.1.2.3/33\" is not an IP prefix" },
-		{ "{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.1.2.0/"
-		  "24\",\"rangeStart\":\"10.1\"}]]}}",
-		  7, "ipam.ranges[0][0].rangeStart: \"10.1\" is not an IP address" },
-		{ "{\"ipam\":{\"ranges\":[[{\"rangeStart\":\"10.1.2.3\"}]]}}", 7,
-		  "ipam.ranges[0][0]: a range needs a \"subnet\"" },
-		{ "{\"ipam\":{\"ranges\":[" ONE "]}}", 6,
-		  "ipam.ranges[0]: a range set must be a list of ranges" },
-		{ "{\"ipam\":{\"ranges\":[[7]]}}", 6, "ipam.ranges[0][0]: 7 is not an object" },
-		{ "{\"ipam\":{\"ranges\":{}}}", 6, "ipam.ranges: {} is not a list" },
-		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"gateway\":9}}", 6,
-		  "ipam.gateway: 9 is not a string" },
-		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"dst\":\"x\"}]}}", 7,
-		  "ipam.routes[0].dst: \"x\" is not an IP prefix" },
-		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"routes\":[{\"gw\":\"10.1.2.3\"}]}}", 7,
-		  "ipam.routes[0].dst" },
-		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"dataDir\":\"var/lib\"}}", 7,
-		  "ipam.dataDir: \"var/lib\" is not an absolute path" },
-		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"resolvConf\":[]}}", 6,
-		  "ipam.resolvConf: [] is not a string" },
-		{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ipRanges\":[[{\"subnet\":1}]]}}", 6,
-		  "runtimeConfig.ipRanges[0][0].subnet: 1 is not a string" },
-		{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ipRanges\":[{\"subnet\":\"1\"}]}}", 7,
-		  "runtimeConfig.ipRanges[0].subnet: \"1\" is not an IP prefix" },
-		{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ips\":[\"10.1.2.3/99\"]}}", 7,
-		  "runtimeConfig.ips[0]: invalid IP address 10.1.2.3/99" },
-		{ "{\"ipam\":" ONE ",\"runtimeConfig\":7}", 6,
-		  "runtimeConfig: 7 is not an object" },
-		{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":[\"192.0.2.3\",\"\"]}}}", 7,
-		  "args.cni.ips[1]: cannot understand ip: " },
-		{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":\"192.0.2.3\"}}}", 6,
-		  "args.cni.ips: \"192.0.2.3\" is not a list" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		scoped_json json_t *doc = NULL;
 		struct host_local_conf conf = { .n_sets = 77 };
 		struct cni_error err;
 
-		if (parse(&doc, cases[i].text, "", &conf, &err) == 0)
-			fail_msg("accepted: %s", cases[i].text);
-		if (err.code != cases[i].code || strstr(err.msg, cases[i].msg) != err.msg)
-			fail_msg("%s: %d %s", cases[i].text, err.code, err.msg);
+		if (parse(&doc, wrong[i].text, "", &conf, &err) == 0)
+			fail_msg("accepted: %s", wrong[i].text);
+		if (err.code != wrong[i].code || strstr(err.msg, wrong[i].msg) != err.msg)
+			fail_msg("%s: %d %s", wrong[i].text, err.code, err.msg);
 		assert_int_equal(conf.n_sets, 77); /* untouched */
 	}
 }
@@ -182,38 +179,40 @@ static char *repeat(const char *head, const char *one, size_t n, const char *tai
 	return buf;
 }
 
+static const struct {
+	const char *head, *one, *tail;
+	size_t most;
+	const char *msg;
+} lists[] = {
+	{ "{\"ipam\":{\"ranges\":[", "[{\"subnet\":\"10.#.0/24\"}]", "]}}", HOST_LOCAL_SETS_MAX,
+	  "ipam.ranges: the list has 17 elements" },
+	{ "{\"ipam\":{\"ranges\":[[", "{\"subnet\":\"10.#.0/24\"}", "]]}}", HOST_LOCAL_RANGES_MAX,
+	  "ipam.ranges[0]: the list has 257 elements" },
+	{ "{\"ipam\":{\"subnet\":\"10.0.0.0/8\",\"routes\":[", "{\"dst\":\"10.#.0/24\"}", "]}}",
+	  HOST_LOCAL_ROUTES_MAX, "ipam.routes: the list has 1025 elements" },
+	{ "{\"ipam\":{\"subnet\":\"10.0.0.0/8\"},\"runtimeConfig\":{\"ips\":[", "\"10.#.9\"", "]}}",
+	  HOST_LOCAL_REQUESTED_MAX, "runtimeConfig.ips: the list has 65 elements" },
+};
+
+static void at_limit(size_t i, size_t more)
+{
+	scoped_json json_t *doc = NULL;
+	scoped_host_local_conf struct host_local_conf conf = { .n_sets = 0 };
+	struct cni_error err = { .msg = "" };
+	char *text = repeat(lists[i].head, lists[i].one, lists[i].most + more, lists[i].tail);
+	int r = parse(&doc, text, "", &conf, &err);
+
+	if (r != (more > 0 ? -1 : 0) || (more > 0 && strstr(err.msg, lists[i].msg) != err.msg))
+		fail_msg("case %zu: %s", i, err.msg);
+	test_free(text);
+}
+
 static void limits(void **state)
 {
-	static const struct {
-		const char *head, *one, *tail;
-		size_t most;
-		const char *msg;
-	} cases[] = {
-		{ "{\"ipam\":{\"ranges\":[", "[{\"subnet\":\"10.#.0/24\"}]", "]}}",
-		  HOST_LOCAL_SETS_MAX, "ipam.ranges: the list has 17 elements" },
-		{ "{\"ipam\":{\"ranges\":[[", "{\"subnet\":\"10.#.0/24\"}", "]]}}",
-		  HOST_LOCAL_RANGES_MAX, "ipam.ranges[0]: the list has 257 elements" },
-		{ "{\"ipam\":{\"subnet\":\"10.0.0.0/8\",\"routes\":[", "{\"dst\":\"10.#.0/24\"}",
-		  "]}}", HOST_LOCAL_ROUTES_MAX, "ipam.routes: the list has 1025 elements" },
-		{ "{\"ipam\":{\"subnet\":\"10.0.0.0/8\"},\"runtimeConfig\":{\"ips\":[",
-		  "\"10.#.9\"", "]}}", HOST_LOCAL_REQUESTED_MAX,
-		  "runtimeConfig.ips: the list has 65 elements" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (size_t more = 0; more < 2; more++) {
-			scoped_json json_t *doc = NULL;
-			scoped_host_local_conf struct host_local_conf conf = { .n_sets = 0 };
-			struct cni_error err = { .msg = "" };
-			char *text = repeat(cases[i].head, cases[i].one, cases[i].most + more,
-					    cases[i].tail);
-
-			if (parse(&doc, text, "", &conf, &err) != (more > 0 ? -1 : 0) ||
-			    (more > 0 && strstr(err.msg, cases[i].msg) != err.msg))
-				fail_msg("case %zu: %s", i, err.msg);
-			test_free(text);
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		at_limit(i, 0);
+		at_limit(i, 1);
 	}
 }
 
