@@ -4,12 +4,13 @@
  *
  * ADD changes the node in this order; each step that belongs to the pod has its undo, run in
  * reverse when a later one fails:
- *   1. the bridge, made if missing (per node: stays, see below);
- *   2. the veth pair, in one message batch: the host end named after the hash of (network,
+ *   1. IPAM's ADD, first, since it is what fails most often (an exhausted pool, a configuration
+ *      not yet complete) and then nothing at all was changed; only "dhcp" needs the link first;
+ *   2. the bridge, made if missing (per node: stays, see below);
+ *   3. the veth pair, in one message batch: the host end named after the hash of (network,
  *      container, interface), marked with its owner, a port of the bridge; the pod's end inside the
  *      namespace, down. From here on a DEL that knows nothing but those three names finds it;
- *   3. the port's VLANs;
- *   4. IPAM's ADD (after the link, since some IPAM programs talk through it);
+ *   4. the port's VLANs;
  *   5. the gateway (gateway.c; per node: stays);
  *   6. nftables: spoof check, then masquerade, before the pod can send its first packet;
  *   7. addresses, link up and routes in the pod, in one batch;
@@ -120,32 +121,55 @@ static int make_bridge(struct attaching *a, struct cni_error *err)
 	return link_get(&a->host, spec.name, &a->bridge, err);
 }
 
+static int check_bridge_kind(const struct attaching *a, struct cni_error *err)
+{
+	const struct link *b = &a->bridge;
+
+	if (strcmp(b->kind, "bridge") != 0)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "failed to create bridge \"%s\": \"%s\" already exists but is not a "
+		    "bridge (it is %s%s); rename it or choose another name",
+		    b->name, b->name, b->kind[0] != '\0' ? "a " : "a physical ",
+		    b->kind[0] != '\0' ? b->kind : "interface");
+	if (bridge_conf_uses_vlans(a->conf) && !b->vlan_filtering)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "bridge %s exists without VLAN filtering, which vlan and vlanTrunk "
+		    "need: switch it on (ip link set %s type bridge vlan_filtering 1) or "
+		    "use another bridge",
+		    b->name, b->name);
+	return 0;
+}
+
+/* A bridge that will not do is an error before anything is reserved or made. */
+static int look_at_bridge(struct attaching *a, struct cni_error *err)
+{
+	if (link_get(&a->host, a->conf->bridge, &a->bridge, err) == 0)
+		return check_bridge_kind(a, err);
+	a->bridge.index = 0;
+	return err->sys == ENODEV ? 0 : -1;
+}
+
 static int ensure_bridge(struct attaching *a, struct cni_error *err)
 {
 	const char *name = a->conf->bridge;
 	unsigned flags = IFF_UP | (a->conf->promisc ? (unsigned)IFF_PROMISC : 0);
 
-	if (link_get(&a->host, name, &a->bridge, err) < 0 &&
-	    (err->sys != ENODEV || make_bridge(a, err) < 0))
+	if (a->bridge.index == 0 && (make_bridge(a, err) < 0 || check_bridge_kind(a, err) < 0))
 		return cni_wrap(err, "bridge %s", name);
-	if (strcmp(a->bridge.kind, "bridge") != 0)
-		return cni_fail(
-		    err, CNI_CONFLICT,
-		    "failed to create bridge \"%s\": \"%s\" already exists but is not a "
-		    "bridge (it is %s%s); rename it or choose another name",
-		    name, name, a->bridge.kind[0] != '\0' ? "a " : "a physical ",
-		    a->bridge.kind[0] != '\0' ? a->bridge.kind : "interface");
 	if ((a->bridge.flags & flags) == flags)
 		return 0;
 	return link_set_flags(&a->host, a->bridge.index, flags, flags, name, err);
 }
 
 /* Somebody's interface of that name in the pod is an error; our own leftover on the host goes. */
-static int clear_leftovers(struct attaching *a, const char *host_name, struct cni_error *err)
+static int clear_leftovers(struct attaching *a, struct cni_error *err)
 {
-	char alias[IFALIAS_TEXT];
+	char host_name[IFNAME_MAX];
 	struct link there;
 
+	ifname_host_veth(&a->owner, host_name);
 	if (link_get(&a->pod.nl, a->args->ifname, &there, err) == 0)
 		return cni_fail(
 		    err, CNI_CONFLICT,
@@ -156,8 +180,7 @@ static int clear_leftovers(struct attaching *a, const char *host_name, struct cn
 		return -1;
 	if (link_get(&a->host, host_name, &there, err) < 0)
 		return err->sys == ENODEV ? 0 : -1;
-	ifname_alias(&a->owner, alias);
-	if (strcmp(there.alias, alias) != 0)
+	if (!bridge_owns_veth(&there, &a->owner))
 		return cni_fail(err, CNI_CONFLICT,
 				"the host has an interface %s already, which is not this pod's "
 				"(alias \"%s\"): remove or rename it",
@@ -187,8 +210,7 @@ static int make_veth(struct attaching *a, struct cni_error *err)
 
 	ifname_host_veth(&a->owner, name);
 	ifname_alias(&a->owner, alias);
-	if (clear_leftovers(a, name, err) < 0 || random_mac(&spec.host_mac, err) < 0 ||
-	    random_mac(&spec.pod_mac, err) < 0)
+	if (random_mac(&spec.host_mac, err) < 0 || random_mac(&spec.pod_mac, err) < 0)
 		return -1;
 	if (a->conf->has_mac)
 		spec.pod_mac = a->conf->mac;
@@ -208,13 +230,6 @@ static int set_vlans(struct attaching *a, struct cni_error *err)
 
 	if (!bridge_conf_uses_vlans(a->conf))
 		return 0;
-	if (!a->bridge.vlan_filtering)
-		return cni_fail(
-		    err, CNI_CONFLICT,
-		    "bridge %s exists without VLAN filtering, which vlan and vlanTrunk "
-		    "need: switch it on (ip link set %s type bridge vlan_filtering 1) or "
-		    "use another bridge",
-		    a->bridge.name, a->bridge.name);
 	if (vlans_of_pod(a->conf, &vlans, &n, err) < 0)
 		return -1;
 	return vlans_apply(&a->host, a->conf, a->veth.index, a->veth.name, vlans, n, err);
@@ -276,18 +291,20 @@ static int check_families(const struct attaching *a, const struct cni_result *re
 	return 0;
 }
 
-static int add_addresses(struct attaching *a, struct cni_result *result, struct cni_error *err)
+static int run_ipam(struct attaching *a, struct cni_result *result, struct cni_error *err)
 {
-	if (a->args->ipam_type == NULL)
-		return 0;
 	if (cni_ipam_add(a->args, BRIDGE_RESULT_POD, result, err) < 0)
 		return -1;
 	undo_push(&a->undo, undo_ipam, NULL, a->args);
-	if (check_families(a, result, err) < 0 || gateway_complete(a->conf, result, err) < 0)
+	if (check_families(a, result, err) < 0)
 		return -1;
-	if (!a->conf->is_gateway)
-		return 0;
-	return gateway_install(&a->host, a->conf, &a->bridge, result, &a->target, err);
+	return gateway_complete(a->conf, result, err);
+}
+
+/* The reference's dhcp speaks through the pod's interface; every other IPAM program only counts. */
+static bool ipam_needs_link(const struct cni_args *args)
+{
+	return args->ipam_type != NULL && strcmp(args->ipam_type, "dhcp") == 0;
 }
 
 static void undo_nft(void *ctx, const void *arg)
@@ -335,7 +352,7 @@ struct pod_config bridge_pod_config(const struct bridge_conf *conf, const struct
 				    .routes = result->routes,
 				    .n_routes = result->n_routes,
 				    .dad = conf->enable_dad ? POD_DAD_ON : POD_DAD_OFF,
-				    .arp_notify = true };
+				    .arp_notify = result->n_ips > 0 };
 }
 
 static int configure_pod(struct attaching *a, const struct cni_result *result,
@@ -365,15 +382,36 @@ static int finish_result(struct attaching *a, struct cni_result *result, struct 
 	return a->conf->dns.present ? cni_dns_copy(&result->dns, &a->conf->dns, err) : 0;
 }
 
-static int attach_steps(struct attaching *a, struct cni_result *result, struct cni_error *err)
+static int make_link(struct attaching *a, struct cni_error *err)
 {
-	if (nl_open(&a->host, err) < 0 || pod_open(a->args->netns_fd, &a->pod, err) < 0 ||
-	    choose_mtu(a, err) < 0 || ensure_bridge(a, err) < 0 || make_veth(a, err) < 0 ||
-	    set_vlans(a, err) < 0 || add_addresses(a, result, err) < 0 ||
-	    add_interfaces(a, result, err) < 0 || add_nft(a, result, err) < 0 ||
+	if (ensure_bridge(a, err) < 0 || make_veth(a, err) < 0)
+		return -1;
+	return set_vlans(a, err);
+}
+
+static int connect_pod(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	if (a->conf->is_gateway && result->n_ips > 0 &&
+	    gateway_install(&a->host, a->conf, &a->bridge, result, &a->target, err) < 0)
+		return -1;
+	if (add_interfaces(a, result, err) < 0 || add_nft(a, result, err) < 0 ||
 	    configure_pod(a, result, err) < 0)
 		return -1;
 	return finish_result(a, result, err);
+}
+
+static int attach_steps(struct attaching *a, struct cni_result *result, struct cni_error *err)
+{
+	const bool late = ipam_needs_link(a->args);
+
+	if (nl_open(&a->host, err) < 0 || pod_open(a->args->netns_fd, &a->pod, err) < 0 ||
+	    choose_mtu(a, err) < 0 || clear_leftovers(a, err) < 0 || look_at_bridge(a, err) < 0)
+		return -1;
+	if (a->args->ipam_type != NULL && !late && run_ipam(a, result, err) < 0)
+		return -1;
+	if (make_link(a, err) < 0 || (late && run_ipam(a, result, err) < 0))
+		return -1;
+	return connect_pod(a, result, err);
 }
 
 int bridge_attach(const struct cni_args *args, const struct bridge_conf *conf,

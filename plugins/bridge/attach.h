@@ -29,6 +29,12 @@ int bridge_check(const struct cni_args *args, const struct bridge_conf *conf,
 struct pod_config bridge_pod_config(const struct bridge_conf *conf, const struct cni_result *result,
 				    const char *ifname, int index, int interface);
 
+/*
+ * Is this host link, found by the attachment's own name, the attachment's? Its alias says so; one
+ * that somebody cleared or wrote over does not make it another's, only another attachment's does.
+ */
+bool bridge_owns_veth(const struct link *link, const struct owner *owner);
+
 /* macspoofchk: one element, compared and released like the others. */
 struct nft_item;
 struct nft_item bridge_spoof_item(const char *veth, const struct mac *mac);

@@ -61,7 +61,7 @@ static int check_bridge(struct checking *c, struct cni_error *err)
 	if (!(c->bridge.flags & IFF_UP))
 		return cni_fail(err, CNI_CHECK_FAILED, "bridge %s is down: ip link set %s up", name,
 				name);
-	if (c->conf->promisc && c->bridge.promiscuity == 0)
+	if (c->conf->promisc && !(c->bridge.flags & IFF_PROMISC))
 		return cni_fail(err, CNI_CHECK_FAILED, "bridge %s is not promiscuous any more",
 				name);
 	return entry != NULL ? check_mac(entry, &c->bridge, "Bridge interface", err) : 0;
@@ -119,9 +119,14 @@ static int check_vlans(struct checking *c, struct cni_error *err)
 
 	if (!bridge_conf_uses_vlans(c->conf))
 		return 0;
+	if (!c->bridge.vlan_filtering)
+		return cni_fail(
+		    err, CNI_CHECK_FAILED,
+		    "VLAN filtering of bridge %s is off, so that its VLANs reach each other",
+		    c->bridge.name);
 	if (vlans_of_pod(c->conf, &vlans, &n, err) < 0)
 		return -1;
-	return vlans_check(&c->host, c->veth.index, c->veth.name, vlans, n, err);
+	return vlans_check(&c->host, c->conf, c->veth.index, c->veth.name, vlans, n, err);
 }
 
 /* The pod's own addresses and gateways, without what other plugins of the chain added elsewhere. */

@@ -42,6 +42,10 @@ static int parse_mtu(const json_t *value, const struct jpath *at, void *member,
 	}
 	if (jconf_uint(value, at, 0, 65535, &mtu, err) < 0)
 		return -1;
+	if (mtu != 0 && mtu < 68)
+		return jconf_fail(err, CNI_INVALID_CONFIG, at,
+				  "%u is below IPv4's smallest MTU, 68 (0 is the kernel's own)",
+				  (unsigned)mtu);
 	conf->mtu = (uint32_t)mtu;
 	return 0;
 }

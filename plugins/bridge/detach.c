@@ -70,19 +70,33 @@ static void forget_neighbours(const struct cni_args *args, struct nl *host)
 	}
 }
 
+bool bridge_owns_veth(const struct link *link, const struct owner *owner)
+{
+	static const char mark[] = "podwire ";
+	char alias[IFALIAS_TEXT];
+
+	ifname_alias(owner, alias);
+	return strcmp(link->kind, "veth") == 0 &&
+	       (strcmp(link->alias, alias) == 0 ||
+		strncmp(link->alias, mark, sizeof(mark) - 1) != 0);
+}
+
+/* Only a link that is certainly not there lets its address go: any other failure is one. */
 static int delete_link(const struct cni_args *args, struct cni_error *err)
 {
 	const struct owner owner = cni_owner(args);
-	char name[IFNAME_MAX], alias[IFALIAS_TEXT];
+	char name[IFNAME_MAX];
 	scoped_nl struct nl host = { 0 };
 	struct link veth;
 	int r;
 
 	ifname_host_veth(&owner, name);
-	ifname_alias(&owner, alias);
 	if (nl_open(&host, err) < 0)
 		return -1;
-	if (link_get(&host, name, &veth, err) == 0 && strcmp(veth.alias, alias) == 0)
+	r = link_get(&host, name, &veth, err);
+	if (r < 0 && err->sys != ENODEV)
+		return -1;
+	if (r == 0 && bridge_owns_veth(&veth, &owner))
 		r = link_delete_index(&host, veth.index, name, err);
 	else
 		r = delete_through_pod(args, &host, err);
@@ -141,8 +155,8 @@ int bridge_gc(const struct cni_args *args, struct cni_error *err)
 	if (nft_gc(NFT_MASQ, args->network, still_valid, (void *)args, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (collect_links(args, &step) < 0)
-		cni_keep_first(&first, &step);
-	if (cni_ipam(args, CNI_GC, &step) < 0)
+		cni_keep_first(&first, &step); /* and the addresses stay reserved, as in DEL */
+	else if (cni_ipam(args, CNI_GC, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (first.code == CNI_OK)
 		return 0;

@@ -140,6 +140,8 @@ static int ensure_address(struct nl *host, const struct bridge_conf *conf,
 		     err) < 0 &&
 	    err->sys != EEXIST)
 		return -1;
+	if (addr_wait(host, target->name, &want->addr, err) < 0)
+		return -1;
 	/* Written to itself the MAC is the link's own: a bridge stops following its ports. */
 	return link_set_mac(host, target->index, target->name, &target->mac, err);
 }
@@ -180,6 +182,22 @@ static int make_vlan_pair(struct nl *host, const struct link *bridge, const char
 	return 0;
 }
 
+/* The pair's other end, put back into the bridge should that have been made anew. */
+static int gateway_port(struct nl *host, const struct link *gateway, const struct link *bridge,
+			struct link *port, struct cni_error *err)
+{
+	if (strcmp(gateway->kind, "veth") != 0 ||
+	    link_get_index(host, gateway->peer, port, err) < 0 || port->peer != gateway->index)
+		return cni_fail(
+		    err, CNI_CONFLICT,
+		    "%s exists but is no veth with both ends on this host: rename or remove "
+		    "it, bridge %s needs that name for the gateway of a VLAN",
+		    gateway->name, bridge->name);
+	if (port->master == bridge->index)
+		return 0;
+	return link_set_master(host, port->index, port->name, bridge->index, err);
+}
+
 /* Found by name, then verified: an ADD that was killed may have left the pair without its VLAN. */
 static int ensure_vlan_gateway(struct nl *host, const struct bridge_conf *conf,
 			       const struct link *bridge, struct link *target,
@@ -199,13 +217,7 @@ static int ensure_vlan_gateway(struct nl *host, const struct bridge_conf *conf,
 		    link_get(host, gateway, target, err) < 0)
 			return cni_wrap(err, "VLAN gateway %s", gateway);
 	}
-	if (strcmp(target->kind, "veth") != 0)
-		return cni_fail(
-		    err, CNI_CONFLICT,
-		    "%s exists but is no veth: rename or remove it, VLAN %u of bridge %s "
-		    "needs that name for its gateway",
-		    gateway, conf->vlan, conf->bridge);
-	if (link_get_index(host, target->peer, &port, err) < 0 ||
+	if (gateway_port(host, target, bridge, &port, err) < 0 ||
 	    vlans_apply(host, conf, port.index, port.name, &vlan, 1, err) < 0 ||
 	    link_set_up(host, port.index, port.name, err) < 0 ||
 	    link_set_up(host, target->index, gateway, err) < 0)

@@ -57,8 +57,20 @@ int vlans_apply(struct nl *host, const struct bridge_conf *conf, int port, const
 	return conf->preserve_default_vlan ? 0 : remove_others(host, port, name, vlans, n, err);
 }
 
-int vlans_check(struct nl *host, int port, const char *name, const struct port_vlan *vlans,
-		size_t n, struct cni_error *err)
+static int check_others(const struct port_vlan *found, size_t n_found, const char *name,
+			const struct port_vlan *vlans, size_t n, struct cni_error *err)
+{
+	for (size_t i = 0; i < n_found; i++) {
+		if (find(vlans, n, found[i].id) == NULL)
+			return cni_fail(err, CNI_CHECK_FAILED,
+					"bridge port %s carries VLAN %u besides its own", name,
+					found[i].id);
+	}
+	return 0;
+}
+
+int vlans_check(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+		const struct port_vlan *vlans, size_t n, struct cni_error *err)
 {
 	scoped_free struct port_vlan *found = NULL;
 	size_t n_found;
@@ -75,5 +87,5 @@ int vlans_check(struct nl *host, int port, const char *name, const struct port_v
 			    name, vlans[i].id,
 			    vlans[i].pvid ? "its untagged native VLAN" : "a tagged VLAN");
 	}
-	return 0;
+	return conf->preserve_default_vlan ? 0 : check_others(found, n_found, name, vlans, n, err);
 }

@@ -19,6 +19,7 @@ int vlans_of_pod(const struct bridge_conf *conf, struct port_vlan **ret, size_t 
 int vlans_apply(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
 		const struct port_vlan *vlans, size_t n, struct cni_error *err);
 
-/* Does the port carry all of them with these flags? CNI_CHECK_FAILED names the VLAN if not. */
-int vlans_check(struct nl *host, int port, const char *name, const struct port_vlan *vlans,
-		size_t n, struct cni_error *err);
+/* Does the port carry all of them with these flags, and, unless preserveDefaultVlan, no other?
+ * CNI_CHECK_FAILED names the VLAN if not. */
+int vlans_check(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+		const struct port_vlan *vlans, size_t n, struct cni_error *err);

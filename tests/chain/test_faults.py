@@ -12,7 +12,7 @@ from world import eq, main, test, wait_for  # noqa: E402
 # Kernel objects are made by messages; the rest is how one gets to send them. Reads of optional
 # switches may fail without consequence, so an ADD that succeeds all the same is no surprise. setns is
 # left out: not getting home from a pod's namespace ends the program at once, by design.
-KINDS = {"sendto,sendmsg": "EIO", "socket": "EMFILE", "linkat,renameat": "EDQUOT"}
+KINDS = {"sendto,sendmsg": "EIO", "socket": "EMFILE", "linkat,renameat,renameat2,write": "EDQUOT"}
 LIMIT = 60
 
 
