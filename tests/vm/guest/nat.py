@@ -92,8 +92,8 @@ def udp_client_follows_to_the_next_pod(w):
     """A conntrack entry of the old pod would hold the client for 30 s; a foreign one must survive."""
     lan, conflist = w.neighbour(), chain_of("pods", *DUAL)
     lan.serve(8080, "udp", "foreign")
-    eq(w.ask(LAN4, 8080, "udp", source_port=3333), f"foreign {NODE4}", "a flow that is not ours")
     old = up(w, conflist, "old", WEB)
+    eq(w.ask(LAN4, 8080, "udp", source_port=3333), f"foreign {NODE4}", "a flow that is not ours")
     for node in (NODE4, NODE6):
         eq(lan.ask(node, 8080, "udp", source_port=4444).split()[0], "old", f"the first pod by {node}")
     down(w, conflist, old, WEB)
