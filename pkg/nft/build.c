@@ -238,6 +238,25 @@ static void build_other(struct nft_session *s, uint16_t family)
 		conditions_restore(s);
 }
 
+/* The table is there but not sound, or not there. */
+static int make_sound(struct nft_session *s, const struct skeleton *found, uint64_t except,
+		      bool built, struct cni_error *err)
+{
+	if (skeleton_refuse_foreign(found, err) < 0)
+		return -1;
+	if (built && nft_tx_expired(&s->tx))
+		return cni_fail(err, CNI_KERNEL,
+				"the nftables table " NFT_TABLE
+				" does not stay as it was built: who flushes it?");
+	if (build_once(s, found, except, false, err) < 0)
+		return -1;
+	if (!built && found->family == NFPROTO_INET)
+		conditions_restore(s);
+	if (!built)
+		build_other(s, found->family);
+	return 0;
+}
+
 int session_build(struct nft_session *s, uint16_t family, uint64_t except,
 		  struct subnet_chain *chains, size_t n, struct cni_error *err)
 {
@@ -249,21 +268,10 @@ int session_build(struct nft_session *s, uint16_t family, uint64_t except,
 
 		if (r == 0 && found.sound)
 			return 0;
-		if (r == 0 && skeleton_refuse_foreign(&found, err) < 0)
-			return -1;
-		if (r == 0 && built && nft_tx_expired(&s->tx))
-			return cni_fail(err, CNI_KERNEL,
-					"the nftables table " NFT_TABLE
-					" does not stay as it was built: who flushes it?");
 		if (r == 0)
-			r = build_once(s, &found, except, false, err);
+			r = make_sound(s, &found, except, built, err);
 		if (r < 0 && !worth_retrying(s, err))
 			return -1;
-		if (r == 0 && !built) {
-			if (family == NFPROTO_INET)
-				conditions_restore(s);
-			build_other(s, family);
-		}
 		built = built || r == 0;
 	}
 }
