@@ -134,6 +134,59 @@ def udp_from_everywhere_with_br_netfilter(w):
     everywhere(w, "udp", 1)
 
 
+@test
+def strict_reverse_path_filter(w):
+    w.sysctl("net.ipv4.conf.all.rp_filter", 1)
+    w.sysctl("net.ipv4.conf.default.rp_filter", 1)
+    everywhere(w, "tcp", 0)
+
+
+def own_port(w, brnf, hairpin, works):
+    """kernel.md (b) 4: with br_netfilter on, a pod reaches itself only through a hairpin port."""
+    w.neighbour()
+    a = w.pod("a")
+    add(w, a, port(8080), list=conflist(hairpinMode=hairpin))
+    a.serve(80)
+    assert br_netfilter(w, brnf)
+    for host in (HOST4, HOST6):
+        eq(a.ask(host, 8080, seconds=1) is not None, works, f"brnf {brnf} hairpin {hairpin} {host}")
+
+
+@test(needs=("br_netfilter",))
+def own_port_bridged_without_hairpin(w):
+    own_port(w, 1, False, False)
+
+
+@test(needs=("br_netfilter",))
+def own_port_bridged_with_hairpin(w):
+    own_port(w, 1, True, True)
+
+
+@test
+def own_port_routed_without_hairpin(w):
+    own_port(w, 0, False, True)
+
+
+@test
+def one_family_pods(w):
+    """A mapping whose hostIP is of the other family gives nothing, as in the reference."""
+    w.neighbour()
+    a, b = w.pod("a"), w.pod("b")
+    only = {4: conflist("four", "cni4"), 6: conflist("six", "cni6")}
+    for family, list_ in only.items():
+        ipam = list_["plugins"][0]["ipam"]
+        ipam["ranges"] = [ipam["ranges"][family == 6]]
+        ipam["routes"] = [ipam["routes"][family == 6]]
+    add(w, a, port(8080), port(8081, ip="::"), port(8082, ip=HOST6), list=only[4])
+    add(w, b, port(9080), port(9081, ip="0.0.0.0"), list=only[6])
+    a.serve(80)
+    b.serve(80)
+    reaches(w, HOST4, 8080)
+    reaches(w, HOST6, 9080)
+    for host, number in ((HOST6, 8080), (HOST6, 8081), (HOST6, 8082), (HOST4, 9080), (HOST4, 9081)):
+        silent(w, host, number)
+
+
 @test(needs=("sctp",))
 def sctp_from_everywhere(w):
     everywhere(w, "sctp", 0)
