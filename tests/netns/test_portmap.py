@@ -725,6 +725,24 @@ def parallel_adds_and_deletes(w):
 
 
 @test
+def others_edit_meanwhile(w):
+    """Every transaction is made from a generation of the ruleset that somebody may change: try again."""
+    pod = w.pod("a")
+    busy = w.bg("nft add table ip busy; while :; do nft 'add chain ip busy x; delete chain ip busy x'; done")
+    conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "snat": False}
+    for i in range(40):
+        prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": pod.path}],
+                "ips": [{"address": f"10.88.0.{i + 2}/24", "interface": 0}], "dns": {}}
+        w.call("portmap", "ADD", {**conf, "prevResult": prev, "runtimeConfig": caps(port(20000 + i))},
+               pod, id=f"c{i}").ok()
+    eq(w.sh("nft list map inet podwire hostport4").stdout.count("podnet c"), 40)
+    for i in range(40):
+        w.call("portmap", "DEL", conf, pod, id=f"c{i}").ok()
+    eq(w.sh("nft list map inet podwire hostport4").stdout.count("podnet c"), 0)
+    w.stop(busy)
+
+
+@test
 def in_a_user_namespace(w):
     """Rootless: no right to /run, none to the machine's limits; all else works."""
     prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": "/proc/self/ns/x"}],
