@@ -232,7 +232,7 @@ static int set_vlans(struct attaching *a, struct cni_error *err)
 		return 0;
 	if (vlans_of_pod(a->conf, &vlans, &n, err) < 0)
 		return -1;
-	return vlans_apply(&a->host, a->conf, a->veth.index, a->veth.name, vlans, n, err);
+	return vlans_apply(&a->host, a->conf, &a->veth, vlans, n, err);
 }
 
 static int add_interfaces(struct attaching *a, struct cni_result *result, struct cni_error *err)

@@ -126,7 +126,7 @@ static int check_vlans(struct checking *c, struct cni_error *err)
 		    c->bridge.name);
 	if (vlans_of_pod(c->conf, &vlans, &n, err) < 0)
 		return -1;
-	return vlans_check(&c->host, c->conf, c->veth.index, c->veth.name, vlans, n, err);
+	return vlans_check(&c->host, c->conf, &c->veth, vlans, n, err);
 }
 
 /* The pod's own addresses and gateways, without what other plugins of the chain added elsewhere. */

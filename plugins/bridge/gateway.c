@@ -218,7 +218,7 @@ static int ensure_vlan_gateway(struct nl *host, const struct bridge_conf *conf,
 			return cni_wrap(err, "VLAN gateway %s", gateway);
 	}
 	if (gateway_port(host, target, bridge, &port, err) < 0 ||
-	    vlans_apply(host, conf, port.index, port.name, &vlan, 1, err) < 0 ||
+	    vlans_apply(host, conf, &port, &vlan, 1, err) < 0 ||
 	    link_set_up(host, port.index, port.name, err) < 0 ||
 	    link_set_up(host, target->index, gateway, err) < 0)
 		return cni_wrap(err, "VLAN gateway %s", gateway);

@@ -3,6 +3,13 @@
 #include "cni/delegate.h"
 #include "nft/attach.h"
 
+static int validate(const struct cni_args *args, struct cni_error *err)
+{
+	SCOPED(bridge_conf_free) struct bridge_conf conf = { 0 };
+
+	return bridge_conf_parse(args, &conf, err);
+}
+
 static int add(const struct cni_args *args, struct cni_result *result, struct cni_error *err)
 {
 	SCOPED(bridge_conf_free) struct bridge_conf conf = { 0 };
@@ -38,6 +45,7 @@ static int status(const struct cni_args *args, struct cni_error *err)
 
 const struct cni_plugin bridge_plugin = {
 	.name = "bridge",
+	.validate = validate,
 	.add = add,
 	.del = bridge_detach,
 	.check = check,

@@ -34,27 +34,27 @@ static const struct port_vlan *find(const struct port_vlan *vlans, size_t n, uin
 	return NULL;
 }
 
-static int remove_others(struct nl *host, int port, const char *name, const struct port_vlan *vlans,
+static int remove_others(struct nl *host, const struct link *port, const struct port_vlan *vlans,
 			 size_t n, struct cni_error *err)
 {
 	scoped_free struct port_vlan *found = NULL;
 	size_t n_found, others = 0;
 
-	if (vlan_list(host, port, &found, &n_found, err) < 0)
+	if (vlan_list(host, port->index, &found, &n_found, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n_found; i++) {
 		if (find(vlans, n, found[i].id) == NULL)
 			found[others++] = found[i];
 	}
-	return others == 0 ? 0 : vlan_delete(host, port, name, found, others, err);
+	return others == 0 ? 0 : vlan_delete(host, port->index, port->name, found, others, err);
 }
 
-int vlans_apply(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+int vlans_apply(struct nl *host, const struct bridge_conf *conf, const struct link *port,
 		const struct port_vlan *vlans, size_t n, struct cni_error *err)
 {
-	if (vlan_add(host, port, name, vlans, n, err) < 0)
+	if (vlan_add(host, port->index, port->name, vlans, n, err) < 0)
 		return -1;
-	return conf->preserve_default_vlan ? 0 : remove_others(host, port, name, vlans, n, err);
+	return conf->preserve_default_vlan ? 0 : remove_others(host, port, vlans, n, err);
 }
 
 static int check_others(const struct port_vlan *found, size_t n_found, const char *name,
@@ -69,13 +69,13 @@ static int check_others(const struct port_vlan *found, size_t n_found, const cha
 	return 0;
 }
 
-int vlans_check(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+int vlans_check(struct nl *host, const struct bridge_conf *conf, const struct link *port,
 		const struct port_vlan *vlans, size_t n, struct cni_error *err)
 {
 	scoped_free struct port_vlan *found = NULL;
 	size_t n_found;
 
-	if (vlan_list(host, port, &found, &n_found, err) < 0)
+	if (vlan_list(host, port->index, &found, &n_found, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct port_vlan *have = find(found, n_found, vlans[i].id);
@@ -84,8 +84,10 @@ int vlans_check(struct nl *host, const struct bridge_conf *conf, int port, const
 		    have->untagged != vlans[i].untagged)
 			return cni_fail(
 			    err, CNI_CHECK_FAILED, "bridge port %s does not carry VLAN %u as %s",
-			    name, vlans[i].id,
+			    port->name, vlans[i].id,
 			    vlans[i].pvid ? "its untagged native VLAN" : "a tagged VLAN");
 	}
-	return conf->preserve_default_vlan ? 0 : check_others(found, n_found, name, vlans, n, err);
+	return conf->preserve_default_vlan
+		   ? 0
+		   : check_others(found, n_found, port->name, vlans, n, err);
 }

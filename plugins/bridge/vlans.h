@@ -2,7 +2,7 @@
 #pragma once
 
 #include "conf.h"
-#include "netlink/sock.h"
+#include "netlink/link.h"
 #include "netlink/vlan.h"
 
 /*
@@ -16,10 +16,10 @@ int vlans_of_pod(const struct bridge_conf *conf, struct port_vlan **ret, size_t 
 
 /* Give the port these VLANs; others that it has are removed unless preserveDefaultVlan. Adds before
  * it removes, so that a port with the right VLANs is never without them. */
-int vlans_apply(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+int vlans_apply(struct nl *host, const struct bridge_conf *conf, const struct link *port,
 		const struct port_vlan *vlans, size_t n, struct cni_error *err);
 
 /* Does the port carry all of them with these flags, and, unless preserveDefaultVlan, no other?
  * CNI_CHECK_FAILED names the VLAN if not. */
-int vlans_check(struct nl *host, const struct bridge_conf *conf, int port, const char *name,
+int vlans_check(struct nl *host, const struct bridge_conf *conf, const struct link *port,
 		const struct port_vlan *vlans, size_t n, struct cni_error *err);
