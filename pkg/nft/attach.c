@@ -35,6 +35,7 @@ struct claim {
 	struct nft_elem elem;
 	size_t item;  /* index into the wanted items */
 	bool replace; /* an element with this key goes in the same transaction */
+	bool shared;  /* the same container has it through another network: left to that one */
 };
 
 /* What one ADD wants, and what it found out about others. */
@@ -187,7 +188,9 @@ static bool known_dead(const struct plan *p, uint64_t hash)
 /*
  * Dead: no link of the owner is left. An address or a host interface is given to one pod at a time,
  * so without a record the missing host veth is proof enough; for a host port it is not, since
- * portmap may stand behind interface plugins whose links we do not know.
+ * portmap may stand behind interface plugins whose links we do not know. A container that has the
+ * port already through another network needs no second way to itself (podman hands the same
+ * mappings to every network of a container).
  */
 static int settle_other(struct plan *p, struct claim *c, const char *owner, struct cni_error *err)
 {
@@ -197,6 +200,10 @@ static int settle_other(struct plan *p, struct claim *c, const char *owner, stru
 
 	if (!owner_text_hash(owner, &hash))
 		return raise_conflict(p, c, owner, true, err);
+	c->shared =
+	    p->user == NFT_PORTMAP && owner_text_is_container(owner, p->want->owner.container);
+	if (c->shared)
+		return 0;
 	c->replace = true;
 	if (known_dead(p, hash))
 		return 0;
@@ -235,7 +242,7 @@ static int settle(struct plan *p, struct cni_error *err)
 	for (size_t i = 0; i < n; i++) {
 		struct claim *c = &p->claims[taken[i]];
 
-		if (found[i].elem.set[0] == '\0' || c->replace)
+		if (found[i].elem.set[0] == '\0' || c->replace || c->shared)
 			continue; /* just gone; or somebody is faster than we, again and again */
 		news = true;
 		c->replace = strcmp(found[i].owner, p->owner) == 0;
@@ -287,6 +294,8 @@ static void put_plan(struct plan *p)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct claim *c = &p->claims[i];
 
+		if (c->shared)
+			continue;
 		if (c->replace)
 			elem_put_delete(tx, &c->elem, item_number(i, ROLE_REPLACE));
 		elem_put_add(tx, &c->elem, p->owner, item_number(i, ROLE_ADD));

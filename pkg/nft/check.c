@@ -9,6 +9,16 @@
 #include "nft/conditions_run.h"
 #include "nft/session.h"
 
+/* The port that one container has on two networks belongs to the first of them (attach.c). */
+static bool is_shared(const struct nft_item *item, const char *found, const char *owner)
+{
+	char copy[OWNER_TEXT];
+	struct owner o;
+
+	return item->kind == NFT_ITEM_HOSTPORT && text_format(copy, sizeof(copy), "%s", owner) &&
+	       owner_text_split(copy, &o) && owner_text_is_container(found, o.container);
+}
+
 static int compare(const struct nft_item *item, const struct nft_elem *want,
 		   const struct elem_found *found, const char *owner, struct cni_error *err)
 {
@@ -18,6 +28,8 @@ static int compare(const struct nft_item *item, const struct nft_elem *want,
 	if (found->elem.set[0] == '\0')
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"%s: its element is missing from nftables map %s", what, want->set);
+	if (strcmp(found->owner, owner) != 0 && is_shared(item, found->owner, owner))
+		return 0;
 	if (strcmp(found->owner, owner) != 0)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"%s: its element in nftables map %s belongs to \"%s\"", what,

@@ -329,3 +329,12 @@ bool owner_text_hash(const char *text, uint64_t *ret)
 	*ret = owner_hash(&owner);
 	return true;
 }
+
+bool owner_text_is_container(const char *text, const char *container)
+{
+	char copy[OWNER_TEXT];
+	struct owner owner;
+
+	return text_format(copy, sizeof(copy), "%s", text) && owner_text_split(copy, &owner) &&
+	       strcmp(owner.container, container) == 0;
+}

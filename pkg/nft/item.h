@@ -52,3 +52,6 @@ void owner_text(const struct owner *owner, char buf[OWNER_TEXT]);
 bool owner_text_hash(const char *text, uint64_t *ret);
 /* Split a whole comment in place; false for a cut or foreign one. */
 bool owner_text_split(char text[OWNER_TEXT], struct owner *ret);
+/* Does the comment `text` name this container, be it on another network or interface? A cut comment
+ * does not tell: false. */
+bool owner_text_is_container(const char *text, const char *container);

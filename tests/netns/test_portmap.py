@@ -321,6 +321,23 @@ def second_owner_is_refused_by_name(w):
 
 
 @test
+def one_container_on_two_networks(w):
+    """podman hands the same mappings to each network of a container: the first one keeps the port."""
+    a, b = w.pod("a"), w.pod("b")
+    other = conflist("othernet", "cni1", 99)
+    add(w, a, port(8080))
+    w.chain(other, "ADD", a, id="a", ifname="eth1", caps=caps(port(8080))).ok()
+    w.chain(other, "CHECK", a, id="a", ifname="eth1", caps=caps(port(8080))).ok()
+    a.serve(80)
+    reaches(w, "127.0.0.1", 8080)
+    w.chain(other, "ADD", b, id="b", caps=caps(port(8080))).fails(101, "container a")
+    w.chain(other, "DEL", a, id="a", ifname="eth1", caps=caps(port(8080))).ok()
+    reaches(w, "127.0.0.1", 8080)
+    delete(w, a, port(8080))
+    assert "8080" not in w.sh("nft list table inet podwire").stdout
+
+
+@test
 def dead_owner_gives_way(w):
     a, b = w.pod("a"), w.pod("b")
     add(w, a, port(8080), port(9090))
