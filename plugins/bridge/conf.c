@@ -69,15 +69,12 @@ static int parse_vlan(const json_t *value, const struct jpath *at, void *member,
 static int parse_masq_backend(const json_t *value, const struct jpath *at, void *member,
 			      struct cni_error *err)
 {
-	const char *name;
+	static const char *const names[] = { "iptables", "nftables" };
+	size_t ignored; /* both mean the same effect by our means (docs/decisions/006) */
 
-	(void)member; /* both mean the same effect by our means (docs/decisions) */
-	if (jconf_str(value, at, 64, &name, err) < 0)
-		return -1;
-	if (name[0] != '\0' && strcmp(name, "iptables") != 0 && strcmp(name, "nftables") != 0)
-		return jconf_fail(err, CNI_INVALID_CONFIG, at,
-				  "unknown ipmasq backend \"%s\" (iptables or nftables)", name);
-	return 0;
+	(void)member;
+	return jconf_choice(value, at, "unknown ipmasq backend", names, ARRAY_SIZE(names), &ignored,
+			    err);
 }
 
 struct trunk {

@@ -325,6 +325,27 @@ static void long_values(void **state)
 	}
 }
 
+static void choices(void **state)
+{
+	static const char *const names[] = { "one", "two", "three" };
+	scoped_json json_t *two = json_string("two"), *none = json_string(""),
+			   *wrong = json_string("Two"), *number = json_integer(2);
+	struct cni_error err;
+	size_t i = 77;
+
+	(void)state;
+	assert_int_equal(jconf_choice(two, &ipam, "no such", names, 3, &i, &err), 0);
+	assert_int_equal(i, 1);
+	assert_int_equal(jconf_choice(none, &ipam, "no such", names, 3, &i, &err), 0);
+	assert_int_equal(i, 3);
+	i = 77;
+	assert_int_equal(jconf_choice(wrong, &ipam, "no such", names, 3, &i, &err), -1);
+	assert_string_equal(err.msg, "ipam: no such \"Two\" (one or two or three)");
+	assert_int_equal(jconf_choice(number, &ipam, "no such", names, 3, &i, &err), -1);
+	assert_int_equal(err.code, CNI_DECODE);
+	assert_int_equal(i, 77);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -332,6 +353,7 @@ int main(void)
 		cmocka_unit_test(lookup),    cmocka_unit_test(fills),
 		cmocka_unit_test(absent),    cmocka_unit_test(refused),
 		cmocka_unit_test(required),  cmocka_unit_test(long_values),
+		cmocka_unit_test(choices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
