@@ -242,7 +242,7 @@ static void build_other(struct nft_session *s, uint16_t family)
 static int make_sound(struct nft_session *s, const struct skeleton *found, uint64_t except,
 		      bool built, struct cni_error *err)
 {
-	if (skeleton_refuse_foreign(found, err) < 0)
+	if (skeleton_refuse(found, err) < 0)
 		return -1;
 	if (built && nft_tx_expired(&s->tx))
 		return cni_fail(err, CNI_KERNEL,

@@ -76,8 +76,7 @@ static int check_skeleton(struct nft_tx *tx, uint16_t family, struct cni_error *
 	const char *name = family == NFPROTO_INET ? "inet" : "bridge";
 	struct skeleton found;
 
-	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0 ||
-	    skeleton_refuse_foreign(&found, err) < 0)
+	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0 || skeleton_refuse(&found, err) < 0)
 		return -1;
 	if (!found.there)
 		return cni_fail(err, CNI_CHECK_FAILED,

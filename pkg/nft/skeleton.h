@@ -24,6 +24,7 @@ struct skeleton {
 	uint16_t family; /* NFPROTO_INET, NFPROTO_BRIDGE */
 	bool there;	 /* the table exists, and is ours */
 	bool foreign;	 /* somebody else's table has our name */
+	bool unknown;	 /* this kernel has no nf_tables: nothing is there, nothing can be */
 	bool sound;	 /* every chain has its rules and is referred to as it should be */
 	unsigned layout; /* of the table; 0: it does not say */
 };
@@ -36,7 +37,7 @@ int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chain
 		  struct skeleton *ret, struct cni_error *err);
 
 /* Raise CNI_KERNEL for a foreign table, which nothing can be put into; else 0. */
-int skeleton_refuse_foreign(const struct skeleton *found, struct cni_error *err);
+int skeleton_refuse(const struct skeleton *found, struct cni_error *err);
 
 /* Put into the transaction what is missing, or all of it where rules were flushed; nothing if it
  * is sound. */

@@ -142,14 +142,30 @@ static const char *family_text(const struct skeleton *found)
 	return found->family == NFPROTO_INET ? "inet" : "bridge";
 }
 
-int skeleton_refuse_foreign(const struct skeleton *found, struct cni_error *err)
+int skeleton_refuse(const struct skeleton *found, struct cni_error *err)
 {
+	if (found->unknown)
+		return cni_fail(
+		    err, CNI_KERNEL,
+		    "this kernel has no nf_tables, which masquerade and host ports need: "
+		    "load the module (modprobe nf_tables) or build it in");
 	if (!found->foreign)
 		return 0;
 	return cni_fail(err, CNI_KERNEL,
 			"the nftables table %s " NFT_TABLE
 			" is not Podwire's: its comment is another one; rename or delete it",
 			family_text(found));
+}
+
+/* nfnetlink answers a question for a subsystem that it cannot load with EINVAL; the generation is a
+ * question that nf_tables itself never refuses so. */
+static bool nobody_answers(const struct nft_tx *tx)
+{
+	for (size_t i = 0; i < tx->n; i++) {
+		if (tx->origins[i].item == ITEM_GENERATION)
+			return tx->origins[i].error == EINVAL;
+	}
+	return false;
 }
 
 static int judge(const struct look *look, struct cni_error *err)
@@ -159,6 +175,11 @@ static int judge(const struct look *look, struct cni_error *err)
 				"the nftables table %s " NFT_TABLE
 				" has layout %u of a newer Podwire; this program knows layout %u",
 				family_text(look->found), look->found->layout, SKELETON_LAYOUT);
+	if (nobody_answers(look->tx)) {
+		look->found->unknown = true;
+		look->found->sound = false;
+		return 0;
+	}
 	for (size_t i = 0; i < look->tx->n; i++) {
 		const struct nft_origin *o = &look->tx->origins[i];
 

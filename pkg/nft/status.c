@@ -15,7 +15,7 @@ int nft_status(struct cni_error *err)
 	if (r == 0)
 		r = skeleton_look(&tx, NFPROTO_INET, NULL, 0, &found, err);
 	if (r == 0)
-		r = skeleton_refuse_foreign(&found, err);
+		r = skeleton_refuse(&found, err);
 	if (r == 0 && !found.sound) {
 		tx.has_genid = false;
 		nft_tx_begin(&tx);

@@ -163,6 +163,15 @@ static int ensure_bridge(struct attaching *a, struct cni_error *err)
 	return link_set_flags(&a->host, a->bridge.index, flags, flags, name, err);
 }
 
+/* What ipMasq needs of the kernel, asked before anything is reserved or made. */
+static int look_at_nat(const struct attaching *a, struct cni_error *err)
+{
+	if (!a->conf->ip_masq || a->args->ipam_type == NULL || nft_status(err) == 0)
+		return 0;
+	err->code = CNI_KERNEL; /* "not available" is STATUS's word */
+	return cni_wrap(err, "ipMasq");
+}
+
 /* Somebody's interface of that name in the pod is an error; our own leftover on the host goes. */
 static int clear_leftovers(struct attaching *a, struct cni_error *err)
 {
@@ -405,7 +414,8 @@ static int attach_steps(struct attaching *a, struct cni_result *result, struct c
 	const bool late = ipam_needs_link(a->args);
 
 	if (nl_open(&a->host, err) < 0 || pod_open(a->args->netns_fd, &a->pod, err) < 0 ||
-	    choose_mtu(a, err) < 0 || clear_leftovers(a, err) < 0 || look_at_bridge(a, err) < 0)
+	    choose_mtu(a, err) < 0 || clear_leftovers(a, err) < 0 || look_at_bridge(a, err) < 0 ||
+	    look_at_nat(a, err) < 0)
 		return -1;
 	if (a->args->ipam_type != NULL && !late && run_ipam(a, result, err) < 0)
 		return -1;
