@@ -261,7 +261,7 @@ int cni_spawn(const struct cni_child *child, char **ret_out, size_t *ret_len, in
 	struct pump p = { .child = child,
 			  .fds = { { .fd = -1 }, { .fd = -1 }, { .fd = -1 } },
 			  .deadline = cni_now_usec() + (int64_t)child->seconds * 1000000 };
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (make_room(&p, err) < 0 || pump_start(&p, &pid, err) < 0)
 		return -1;
