@@ -104,26 +104,27 @@ int jconf_str(const json_t *value, const struct jpath *at, size_t max, const cha
 	return 0;
 }
 
-int jconf_choice(const json_t *value, const struct jpath *at, const char *problem,
-		 const char *const *names, size_t n, size_t *ret_index, struct cni_error *err)
+int jconf_choice(const json_t *value, const struct jpath *at, const struct jchoice *choice,
+		 size_t *ret_index, struct cni_error *err)
 {
 	char allowed[VALUE_TEXT];
+	const char *s = "";
 	struct text t;
-	const char *s;
 	size_t i = 0;
 
 	if (jconf_str(value, at, JCONF_STR_MAX, &s, err) < 0)
 		return -1;
-	while (i < n && strcmp(s, names[i]) != 0)
+	while (i < choice->n && strcmp(s, choice->names[i]) != 0)
 		i++;
-	if (i < n || s[0] == '\0') {
+	if (i < choice->n || s[0] == '\0') {
 		*ret_index = i;
 		return 0;
 	}
 	text_init(&t, allowed, sizeof(allowed));
-	for (i = 0; i < n; i++)
-		text_add(&t, "%s%s", i > 0 ? " or " : "", names[i]);
-	return jconf_fail(err, CNI_INVALID_CONFIG, at, "%s \"%s\" (%s)", problem, s, allowed);
+	for (i = 0; i < choice->n; i++)
+		text_add(&t, "%s%s", i > 0 ? " or " : "", choice->names[i]);
+	return jconf_fail(err, CNI_INVALID_CONFIG, at, "%s \"%s\" (%s)", choice->problem, s,
+			  allowed);
 }
 
 int jconf_bool(const json_t *value, const struct jpath *at, bool *ret, struct cni_error *err)

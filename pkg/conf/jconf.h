@@ -76,8 +76,13 @@ int jconf_ipnet(const json_t *value, const struct jpath *at, struct ipnet *ret,
  * A string that must be one of `n` names, or "" as if absent. *ret_index is the name's (n: "").
  * Else CNI_INVALID_CONFIG: `path: PROBLEM "value" (one or two)`.
  */
-int jconf_choice(const json_t *value, const struct jpath *at, const char *problem,
-		 const char *const *names, size_t n, size_t *ret_index, struct cni_error *err);
+struct jchoice {
+	const char *problem;
+	const char *const *names;
+	size_t n;
+};
+int jconf_choice(const json_t *value, const struct jpath *at, const struct jchoice *choice,
+		 size_t *ret_index, struct cni_error *err);
 
 /* Raise with the rendered path in front: "a.b[1]: text". Code as given. Returns -1. */
 int jconf_fail(struct cni_error *err, int code, const struct jpath *at, const char *fmt, ...)

@@ -204,6 +204,19 @@ static void undo_veth(void *ctx, const void *arg)
 	(void)link_delete(ctx, arg, &ignored);
 }
 
+/* A bridge that somebody made without a MAC of its own follows its ports': then what it has now
+ * becomes its own, since our result says so and the pods' neighbour entries depend on it. */
+static int pin_bridge_mac(struct attaching *a, struct cni_error *err)
+{
+	const struct mac before = a->bridge.mac;
+
+	if (link_get_index(&a->host, a->bridge.index, &a->bridge, err) < 0)
+		return -1;
+	if (mac_equal(&before, &a->bridge.mac))
+		return 0;
+	return link_set_mac(&a->host, a->bridge.index, a->bridge.name, &a->bridge.mac, err);
+}
+
 static int make_veth(struct attaching *a, struct cni_error *err)
 {
 	char name[IFNAME_MAX], alias[IFALIAS_TEXT];
@@ -227,9 +240,7 @@ static int make_veth(struct attaching *a, struct cni_error *err)
 		return -1;
 	a->pod_mac = spec.pod_mac;
 	undo_push(&a->undo, undo_veth, &a->host, a->veth.name);
-	/* A bridge that somebody made without a MAC of its own takes its ports': read what it is
-	 * now. */
-	return link_get_index(&a->host, a->bridge.index, &a->bridge, err);
+	return pin_bridge_mac(a, err);
 }
 
 static int set_vlans(struct attaching *a, struct cni_error *err)
@@ -288,13 +299,22 @@ static int check_ipv6(const struct attaching *a, const struct ipnet *address, st
 	return 0;
 }
 
-static int check_families(const struct attaching *a, const struct cni_result *result,
-			  struct cni_error *err)
+/* What an IPAM program says is not taken on trust: a gateway of the other family would end up as an
+ * address of the bridge with a senseless prefix. */
+static int check_addresses(const struct attaching *a, const struct cni_result *result,
+			   struct cni_error *err)
 {
 	for (size_t i = 0; i < result->n_ips; i++) {
-		const struct ipnet *address = &result->ips[i].address;
+		const struct ip_config *ip = &result->ips[i];
+		bool v4 = ip_is4(&ip->address.addr);
 
-		if (!ip_is4(&address->addr) && check_ipv6(a, address, err) < 0)
+		if (ip->has_gateway && ip_is4(&ip->gateway) != v4)
+			return cni_fail(
+			    err, CNI_DELEGATE,
+			    "the IPAM plugin \"%s\" returned ips[%zu] with a gateway of "
+			    "another IP version than its address",
+			    a->args->ipam_type, i);
+		if (!v4 && check_ipv6(a, &ip->address, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -305,7 +325,7 @@ static int run_ipam(struct attaching *a, struct cni_result *result, struct cni_e
 	if (cni_ipam_add(a->args, BRIDGE_RESULT_POD, result, err) < 0)
 		return -1;
 	undo_push(&a->undo, undo_ipam, NULL, a->args);
-	if (check_families(a, result, err) < 0)
+	if (check_addresses(a, result, err) < 0)
 		return -1;
 	return gateway_complete(a->conf, result, err);
 }

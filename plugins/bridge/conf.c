@@ -70,11 +70,12 @@ static int parse_masq_backend(const json_t *value, const struct jpath *at, void 
 			      struct cni_error *err)
 {
 	static const char *const names[] = { "iptables", "nftables" };
+	static const struct jchoice backends = { "unknown ipmasq backend", names,
+						 ARRAY_SIZE(names) };
 	size_t ignored; /* both mean the same effect by our means (docs/decisions/006) */
 
 	(void)member;
-	return jconf_choice(value, at, "unknown ipmasq backend", names, ARRAY_SIZE(names), &ignored,
-			    err);
+	return jconf_choice(value, at, &backends, &ignored, err);
 }
 
 struct trunk {
@@ -188,12 +189,20 @@ static int parse_mac(const json_t *value, const struct jpath *at, void *member,
 
 static const struct jfield mac_fields[] = { { "mac", J_CUSTOM, .custom = parse_mac } };
 
+static int parse_cni_args(const json_t *value, const struct jpath *at, void *member,
+			  struct cni_error *err)
+{
+	return jconf_fill(value, at, mac_fields, 1, member, err);
+}
+
+static const struct jfield args_fields[] = { { "cni", J_CUSTOM, .custom = parse_cni_args } };
+
 /* The MAC's places, the weakest first: each that is given overrides the one before. */
 static int parse_macs(const struct cni_args *args, struct bridge_conf *conf, struct cni_error *err)
 {
 	static const char *const keys[] = { "MAC" };
 	const struct jpath env = { .key = "CNI_ARGS MAC" };
-	const struct jpath in_args = { .key = "args" }, cni = { .up = &in_args, .key = "cni" };
+	const struct jpath in_args = { .key = "args" };
 	const struct jpath runtime = { .key = "runtimeConfig" };
 	scoped_free char *mac = NULL;
 
@@ -201,8 +210,7 @@ static int parse_macs(const struct cni_args *args, struct bridge_conf *conf, str
 		return -1;
 	if (mac != NULL && set_mac(conf, mac, &env, err) < 0)
 		return -1;
-	if (jconf_fill(jconf_get(jconf_get(args->conf, "args"), "cni"), &cni, mac_fields, 1, conf,
-		       err) < 0)
+	if (jconf_fill(jconf_get(args->conf, "args"), &in_args, args_fields, 1, conf, err) < 0)
 		return -1;
 	return jconf_fill(jconf_get(args->conf, "runtimeConfig"), &runtime, mac_fields, 1, conf,
 			  err);

@@ -40,7 +40,11 @@ static int status(const struct cni_args *args, struct cni_error *err)
 		return -1;
 	if ((conf.ip_masq || conf.spoofcheck) && nft_status(err) < 0)
 		return -1;
-	return cni_ipam(args, CNI_STATUS, err);
+	if (cni_ipam(args, CNI_STATUS, err) == 0)
+		return 0;
+	if (!err->passed)
+		err->code = CNI_NOT_AVAILABLE; /* it could not even be asked (STA-01) */
+	return -1;
 }
 
 const struct cni_plugin bridge_plugin = {

@@ -125,11 +125,11 @@ static int parse_backend(const json_t *value, const struct jpath *at, void *memb
 			 struct cni_error *err)
 {
 	static const char *const names[] = { "iptables", "nftables" };
+	static const struct jchoice backends = { "unrecognized backend", names, ARRAY_SIZE(names) };
 	size_t ignored; /* both mean the same effect by our means (docs/decisions/006) */
 
 	(void)member;
-	return jconf_choice(value, at, "unrecognized backend", names, ARRAY_SIZE(names), &ignored,
-			    err);
+	return jconf_choice(value, at, &backends, &ignored, err);
 }
 
 #define CONDITIONS_MAX 256 /* words of one list */

@@ -290,6 +290,8 @@ def mac_from_its_three_places(w):
 @test
 def bad_macs(w):
     a = w.pod("a")
+    for wrong in ({"args": 5}, {"args": {"cni": 5}}, {"runtimeConfig": []}):
+        w.call("bridge", "ADD", conf(**wrong), a).fails(6, "is not an object")
     for mac in ("02:00:00:00:00", "zz:00:00:00:00:00", "01:00:5e:00:00:01", "00:00:00:00:00:00"):
         w.call("bridge", "ADD", conf(runtimeConfig={"mac": mac}), a).fails(7, "runtimeConfig.mac")
         w.call("bridge", "ADD", conf(), a, args="MAC=" + mac).fails(7, "MAC")
@@ -575,7 +577,7 @@ def status_says_what_is_wrong(w):
     w.call("bridge", "STATUS", conf(ranges=(({"subnet": "10.1.2.0/30", "rangeStart": "10.1.2.2"},),))).ok()
     missing = conf()
     missing["ipam"]["type"] = "nosuchipam"
-    w.call("bridge", "STATUS", missing).fails(text="nosuchipam")
+    w.call("bridge", "STATUS", missing).fails(50, "nosuchipam")
     eq(w.json("ip -j link show type bridge"), [])
     eq(w.sh("nft list ruleset").stdout, "")
 
@@ -586,6 +588,7 @@ def ipam_missing_failing_or_printing_rubbish(w):
     folder = Path("/run/bad")
     folder.mkdir()
     cases = {"crash": "kill -SEGV $$", "silent": "exit 3", "rubbish": "echo '{]'", "empty": "exit 0",
+             "mixed": "echo '{\"cniVersion\":\"1.1.0\",\"ips\":[{\"address\":\"10.1.0.5/24\",\"gateway\":\"fd00::1\"}]}'",
              "noips": "echo '{\"cniVersion\":\"1.1.0\"}'", "noisy": "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 1",
              "refuses": "echo '{\"code\": 123, \"msg\": \"pool is closed\", \"details\": \"for today\"}'; exit 1"}
     for name, body in cases.items():

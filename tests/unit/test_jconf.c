@@ -328,20 +328,21 @@ static void long_values(void **state)
 static void choices(void **state)
 {
 	static const char *const names[] = { "one", "two", "three" };
+	static const struct jchoice choice = { "no such", names, ARRAY_SIZE(names) };
 	scoped_json json_t *two = json_string("two"), *none = json_string(""),
 			   *wrong = json_string("Two"), *number = json_integer(2);
 	struct cni_error err;
 	size_t i = 77;
 
 	(void)state;
-	assert_int_equal(jconf_choice(two, &ipam, "no such", names, 3, &i, &err), 0);
+	assert_int_equal(jconf_choice(two, &ipam, &choice, &i, &err), 0);
 	assert_int_equal(i, 1);
-	assert_int_equal(jconf_choice(none, &ipam, "no such", names, 3, &i, &err), 0);
+	assert_int_equal(jconf_choice(none, &ipam, &choice, &i, &err), 0);
 	assert_int_equal(i, 3);
 	i = 77;
-	assert_int_equal(jconf_choice(wrong, &ipam, "no such", names, 3, &i, &err), -1);
+	assert_int_equal(jconf_choice(wrong, &ipam, &choice, &i, &err), -1);
 	assert_string_equal(err.msg, "ipam: no such \"Two\" (one or two or three)");
-	assert_int_equal(jconf_choice(number, &ipam, "no such", names, 3, &i, &err), -1);
+	assert_int_equal(jconf_choice(number, &ipam, &choice, &i, &err), -1);
 	assert_int_equal(err.code, CNI_DECODE);
 	assert_int_equal(i, 77);
 }
