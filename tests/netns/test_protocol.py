@@ -105,6 +105,33 @@ def the_debug_switch(w):
     eq(w.call("loopback", "ADD", CONF, pod).ok().err, "", "off again")
 
 
+def full_pipe():
+    """A pipe that nobody reads and that takes no byte more: (read end, write end)."""
+    ends = os.pipe()
+    os.set_blocking(ends[1], False)
+    for chunk in (4096, 1):
+        try:
+            while os.write(ends[1], b"x" * chunk):
+                pass
+        except BlockingIOError:
+            pass
+    os.set_blocking(ends[1], True)
+    return ends
+
+
+@test
+def a_debug_line_waits_for_nobody(w):
+    w.pod("p")
+    Path("/run/podwire").mkdir(exist_ok=True)
+    Path("/run/podwire/debug").touch()
+    unread, full = full_pipe()
+    done = subprocess.run([f"{w.bin}/loopback"], input=json.dumps(CONF), env=environment(), text=True,
+                          stdout=subprocess.PIPE, stderr=full, timeout=10, check=False)
+    eq(done.returncode, 0, done.stdout)
+    os.close(unread)
+    os.close(full)
+
+
 @test
 def out07_a_full_stdout_fails_and_is_taken_back(w):
     pod = w.pod("p")
