@@ -84,3 +84,11 @@ int nft_gc(enum nft_user user, const char *network,
 
 /* STATUS: could nft_attach work? Changes nothing. CNI_NOT_AVAILABLE naming the missing module. */
 int nft_status(struct cni_error *err);
+
+/*
+ * After somebody's `nft flush ruleset`: put table inet podwire back as the records say, so that the
+ * guard of route_localnet is never missing for longer than until the next ADD of anybody. One look
+ * if there are records of masquerade or host ports, else not even a socket; a table that stands, is
+ * somebody else's, or a kernel without nf_tables: nothing is done.
+ */
+int nft_repair(struct cni_error *err);

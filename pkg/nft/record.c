@@ -363,6 +363,29 @@ static void close_dir(DIR **dir)
 		(void)closedir(*dir);
 }
 
+static bool is_file_of(const char *name, enum nft_user user)
+{
+	size_t prefix = strlen(record_user_text(user));
+
+	return strncmp(name, record_user_text(user), prefix) == 0 && name[prefix] == '-';
+}
+
+bool record_any(int run, enum nft_user user)
+{
+	scoped_fd int folder = openat(run, RECORD_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCOPED(close_dir) DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+	const struct dirent *d;
+
+	if (dir == NULL)
+		return false;
+	(void)take_fd(&folder); /* closed with dir */
+	while ((d = readdir(dir)) != NULL) {
+		if (is_file_of(d->d_name, user))
+			return true;
+	}
+	return false;
+}
+
 static int each_file(int folder, const char *name,
 		     int (*each)(const struct nft_record *r, void *arg, struct cni_error *err),
 		     void *arg, struct cni_error *err)
@@ -380,7 +403,6 @@ int record_each(int run, enum nft_user user,
 {
 	scoped_fd int folder = open_folder(run, err);
 	SCOPED(close_dir) DIR *dir = NULL;
-	size_t prefix = strlen(record_user_text(user));
 	const struct dirent *d;
 
 	if (folder < 0)
@@ -392,8 +414,7 @@ int record_each(int run, enum nft_user user,
 	while ((d = readdir(dir)) != NULL) {
 		if (strncmp(d->d_name, ".tmp-", 5) == 0) /* of a program killed while it wrote */
 			(void)unlinkat(dirfd(dir), d->d_name, 0);
-		if (strncmp(d->d_name, record_user_text(user), prefix) != 0 ||
-		    d->d_name[prefix] != '-')
+		if (!is_file_of(d->d_name, user))
 			continue;
 		if (each_file(dirfd(dir), d->d_name, each, arg, err) < 0)
 			return -1;

@@ -37,6 +37,9 @@ int record_folder_make(int run, bool (*tables)(void *arg), void *arg, struct cni
 /* Can an owner without a record have elements? (The folder is missing, or was lost once.) */
 bool record_missing(int run);
 
+/* Is there a record of `user`? No folder: false. */
+bool record_any(int run, enum nft_user user);
+
 void record_free(struct nft_record *r); /* an empty one: nothing happens */
 #define scoped_record SCOPED(record_free)
 

@@ -321,6 +321,33 @@ static void both_tables_come_back(void **state)
 	ok(nft_check(NFT_PORTMAP, &pod_a, &p, 1, &err), &err);
 }
 
+/* Without an ADD that wants anything; with nothing of ours it opens and makes nothing. */
+static void repair_brings_everything_back(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item p = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+
+	ok(nft_repair(&err), &err);
+	sandbox_host_ok(s, "nft list ruleset; ls -A /run | grep podwire || true");
+	assert_string_equal(s->out, "");
+	ok(attach_port(&pod_b, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "nft list ruleset > /run/before; nft flush ruleset");
+	ok(nft_repair(&err), &err);
+	sandbox_host_ok(s, "nft list ruleset > /run/after; diff /run/before /run/after");
+	contains(sandbox_host_ok(s, "cat /run/after"), "iif != \"lo\" ip daddr 127.0.0.0/8 drop");
+	sandbox_host_ok(s, "rm /run/podwire/nft.lock");
+	ok(nft_repair(&err), &err); /* sound: not even the lock */
+	sandbox_host_ok(s, "test ! -e /run/podwire/nft.lock");
+	ok(nft_detach(NFT_PORTMAP, &pod_b, NULL, NULL, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset");
+	ok(nft_repair(&err), &err); /* nobody's */
+	assert_string_equal(sandbox_host_ok(s, "nft list ruleset"), "");
+	ok(attach_port(&pod_b, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset; nft add table inet podwire");
+	ok(nft_repair(&err), &err); /* somebody else's */
+}
+
 static void check_sees_a_flushed_subnet_chain(void **state)
 {
 	struct sandbox *s = *state;
@@ -457,6 +484,7 @@ int main(void)
 		sandbox_test(reused_address_is_taken_over),
 		sandbox_test(flushed_ruleset_comes_back),
 		sandbox_test(both_tables_come_back),
+		sandbox_test(repair_brings_everything_back),
 		sandbox_test(check_sees_a_flushed_subnet_chain),
 		sandbox_test(gc_of_nothing_makes_nothing),
 		sandbox_test(gc_takes_only_its_network),
