@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -428,6 +429,7 @@ int nft_attach(enum nft_user user, const struct owner *owner, const char *const 
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 	struct nft_record want = { .owner = *owner, .n = n };
 	scoped_free char(*names)[IFNAME_MAX] = NULL;
+	scoped_free uint32_t *indexes = NULL;
 
 	while (links[want.n_links] != NULL)
 		want.n_links++;
@@ -436,11 +438,15 @@ int nft_attach(enum nft_user user, const struct owner *owner, const char *const 
 				"%zu nftables elements for one attachment; at most %d are possible",
 				n, NFT_ITEMS_MAX);
 	names = calloc(want.n_links + 1, sizeof(*names));
-	if (names == NULL)
+	indexes = calloc(want.n_links + 1, sizeof(*indexes));
+	if (names == NULL || indexes == NULL)
 		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "attach to nftables");
-	for (size_t i = 0; i < want.n_links; i++)
+	for (size_t i = 0; i < want.n_links; i++) {
 		(void)text_format(names[i], IFNAME_MAX, "%s", links[i]);
+		indexes[i] = if_nametoindex(links[i]);
+	}
 	want.links = names;
+	want.indexes = indexes;
 	want.items = (struct nft_item *)(uintptr_t)items; /* a record to write is only read */
 	if (session_open(&s, err) < 0)
 		return -1;

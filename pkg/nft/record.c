@@ -26,6 +26,7 @@ void record_free(struct nft_record *r)
 {
 	free(r->text);
 	free(r->links);
+	free(r->indexes);
 	free(r->items);
 	*r = (struct nft_record){ 0 };
 }
@@ -74,10 +75,18 @@ static void print_item(struct text *t, const struct nft_item *item)
 	}
 }
 
+static void print_link(struct text *t, const struct nft_record *r, size_t i)
+{
+	if (r->indexes == NULL || r->indexes[i] == 0)
+		text_add(t, "link %s\n", r->links[i]);
+	else
+		text_add(t, "link %s %" PRIu32 "\n", r->links[i], r->indexes[i]);
+}
+
 int record_print(const struct nft_record *r, char **ret, struct cni_error *err)
 {
 	size_t cap = 1024 + strlen(r->owner.network) + strlen(r->owner.container) +
-		     LINE_TEXT * r->n + (IFNAME_MAX + 8) * r->n_links;
+		     LINE_TEXT * r->n + (IFNAME_MAX + 20) * r->n_links;
 	scoped_free char *buf = malloc(cap);
 	struct text t;
 
@@ -87,7 +96,7 @@ int record_print(const struct nft_record *r, char **ret, struct cni_error *err)
 	text_add(&t, HEADER "\nnetwork %s\ncontainer %s\nifname %s\n", r->owner.network,
 		 r->owner.container, r->owner.ifname);
 	for (size_t i = 0; i < r->n_links; i++)
-		text_add(&t, "link %s\n", r->links[i]);
+		print_link(&t, r, i);
 	for (size_t i = 0; i < r->n; i++)
 		print_item(&t, &r->items[i]);
 	text_add(&t, "end\n");
@@ -168,9 +177,16 @@ static bool parse_item(char *const *f, size_t n, struct nft_item *item)
 	return false;
 }
 
-static bool parse_link(struct nft_record *r, const char *name)
+/* "link NAME" (the older form) or "link NAME INDEX". */
+static bool parse_link(struct nft_record *r, char *const *f, size_t n)
 {
-	return r->n_links < RECORD_LINKS_MAX && parse_veth(name, r->links[r->n_links++]);
+	uint64_t index = 0;
+
+	if (r->n_links == RECORD_LINKS_MAX || n > 3 ||
+	    (n == 3 && (!num_parse(f[2], INT32_MAX, &index) || index == 0)))
+		return false;
+	r->indexes[r->n_links] = (uint32_t)index;
+	return parse_veth(f[1], r->links[r->n_links++]);
 }
 
 /* Split at single spaces; 0 if there are too many fields. */
@@ -206,8 +222,8 @@ static bool parse_line(struct nft_record *r, char *line)
 		r->owner.container = f[1];
 	else if (n == 2 && strcmp(f[0], "ifname") == 0 && r->owner.ifname == NULL)
 		r->owner.ifname = f[1];
-	else if (n == 2 && strcmp(f[0], "link") == 0)
-		return parse_link(r, f[1]);
+	else if (n >= 2 && strcmp(f[0], "link") == 0)
+		return parse_link(r, f, n);
 	else
 		return n > 0 && owner_done(&r->owner) && r->n < NFT_ITEMS_MAX &&
 		       parse_item(f, n, &r->items[r->n++]);
@@ -244,13 +260,14 @@ static int parse_lines(struct nft_record *r, char *text, struct cni_error *err)
 int record_parse(char *text, struct nft_record *ret, struct cni_error *err)
 {
 	size_t lines = count_lines(text);
+	size_t links = RECORD_LINKS_MAX < lines ? RECORD_LINKS_MAX : lines + 1;
 	scoped_record struct nft_record r = {
-		.links = calloc(RECORD_LINKS_MAX < lines ? RECORD_LINKS_MAX : lines + 1,
-				sizeof(*r.links)),
+		.links = calloc(links, sizeof(*r.links)),
+		.indexes = calloc(links, sizeof(*r.indexes)),
 		.items = calloc(lines + 1, sizeof(*r.items)),
 	};
 
-	if (r.links == NULL || r.items == NULL)
+	if (r.links == NULL || r.indexes == NULL || r.items == NULL)
 		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "read an attachment's record");
 	if (parse_lines(&r, text, err) < 0)
 		return -1;
@@ -424,6 +441,15 @@ int record_each(int run, enum nft_user user,
 
 /* ---- life */
 
+/* A link may have been renamed; the kernel gives no index of a namespace twice. */
+static bool link_exists(const struct nft_record *r, size_t i)
+{
+	char name[IF_NAMESIZE];
+
+	return if_nametoindex(r->links[i]) != 0 || (r->indexes != NULL && r->indexes[i] != 0 &&
+						    if_indextoname(r->indexes[i], name) != NULL);
+}
+
 bool record_alive(const struct nft_record *r, uint64_t hash)
 {
 	char veth[IFNAME_MAX] = "veth";
@@ -431,7 +457,7 @@ bool record_alive(const struct nft_record *r, uint64_t hash)
 	if (r != NULL && r->n_links == 0)
 		return true; /* nothing that could prove it dead */
 	for (size_t i = 0; r != NULL && i < r->n_links; i++) {
-		if (if_nametoindex(r->links[i]) != 0)
+		if (link_exists(r, i))
 			return true;
 	}
 	text_base32(hash, IFNAME_MAX - 1 - 4, veth + 4);

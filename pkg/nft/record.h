@@ -18,6 +18,7 @@ struct nft_record {
 	char *text; /* the file; the owner's strings point into it */
 	struct owner owner;
 	char (*links)[IFNAME_MAX];
+	uint32_t *indexes; /* of the links, which may be renamed; 0: not known; NULL: none is */
 	size_t n_links;
 	struct nft_item *items;
 	size_t n;
@@ -66,7 +67,8 @@ int record_each(int run, enum nft_user user,
 		void *arg, struct cni_error *err);
 
 /*
- * Does a link of this owner still exist? Any of the record's, or the host veth that we would have
- * made for it. `r` NULL: by the hash alone. A record without links cannot be proven dead: true.
+ * Does a link of this owner still exist? Any of the record's, by its name or its index, or the host
+ * veth that we would have made for it. `r` NULL: by the hash alone. A record without links cannot
+ * be proven dead: true.
  */
 bool record_alive(const struct nft_record *r, uint64_t hash);

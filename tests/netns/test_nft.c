@@ -258,6 +258,22 @@ static void dead_owner_is_taken_over(void **state)
 	contains(s->out, "\n1\n");
 }
 
+static void renamed_link_is_a_sign_of_life(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item first = port("10.88.0.2/24", IPPROTO_TCP, 8080);
+	struct nft_item second = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link add old0 type veth peer name x0");
+	ok(attach_port(&pod_a, "old0", &first, &err), &err);
+	sandbox_host_ok(s, "ip link set old0 name new0");
+	assert_int_equal(attach_port(&pod_b, "lo", &second, &err), -1);
+	assert_int_equal(err.code, CNI_CONFLICT);
+	sandbox_host_ok(s, "ip link del new0");
+	ok(attach_port(&pod_b, "lo", &second, &err), &err);
+}
+
 static void reused_address_is_taken_over(void **state)
 {
 	struct sandbox *s = *state;
@@ -481,6 +497,7 @@ int main(void)
 		sandbox_test(living_owner_is_named),
 		sandbox_test(specific_address_is_no_conflict),
 		sandbox_test(dead_owner_is_taken_over),
+		sandbox_test(renamed_link_is_a_sign_of_life),
 		sandbox_test(reused_address_is_taken_over),
 		sandbox_test(flushed_ruleset_comes_back),
 		sandbox_test(both_tables_come_back),

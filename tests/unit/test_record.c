@@ -18,7 +18,7 @@
 #define HEAD "podwire attachment 1\nnetwork n\ncontainer c\nifname eth0\n"
 
 static const char full[] = HEAD "link veth0\n"
-				"link veth1\n"
+				"link veth1 17\n"
 				"masq 10.88.0.2/24\n"
 				"pod veth0 fd88::2/64\n"
 				"spoof veth0 02:00:00:00:00:01\n"
@@ -46,6 +46,8 @@ static void print_gives_back_what_was_read(void **state)
 	assert_int_equal(record_parse(copy(full), &r, &err), 0);
 	assert_string_equal(r.owner.network, "n");
 	assert_int_equal(r.n_links, 2);
+	assert_int_equal(r.indexes[0], 0); /* as records without indexes were written */
+	assert_int_equal(r.indexes[1], 17);
 	assert_int_equal(r.n, 7);
 	assert_int_equal(r.items[3].host_port, 8080);
 	assert_true(r.items[3].has_host);
@@ -74,6 +76,10 @@ static void damaged_ones_are_refused(void **state)
 		{ HEAD "link way-too-long-a-name\nend\n", "line 5" },
 		{ HEAD "link ../x\nend\n", "line 5" },
 		{ HEAD "link\nend\n", "line 5" },
+		{ HEAD "link x 0\nend\n", "line 5" },
+		{ HEAD "link x 2147483648\nend\n", "line 5" },
+		{ HEAD "link x 1 2\nend\n", "line 5" },
+		{ HEAD "link x \nend\n", "line 5" },
 		{ HEAD "masq 10.88.0.2\nend\n", "line 5" },
 		{ HEAD "masq 10.88.0.2/33\nend\n", "line 5" },
 		{ HEAD "masq 10.88.0.2/24 \nend\n", "line 5" },
@@ -214,6 +220,7 @@ static void files(void **state)
 static void life(void **state)
 {
 	char lo[][IFNAME_MAX] = { "gone0", "lo" };
+	uint32_t renamed[] = { 0, 0 };
 	struct nft_record r = { .owner = { "n", "c", "eth0" }, .links = lo };
 	uint64_t hash = owner_hash(&r.owner);
 
@@ -221,6 +228,11 @@ static void life(void **state)
 	assert_true(record_alive(&r, hash)); /* no links: nothing can prove it dead */
 	r.n_links = 1;
 	assert_false(record_alive(&r, hash));
+	r.indexes = renamed;
+	assert_false(record_alive(&r, hash));
+	renamed[0] = 1; /* lo's */
+	assert_true(record_alive(&r, hash));
+	r.indexes = NULL;
 	r.n_links = 2;
 	assert_true(record_alive(&r, hash));
 	assert_false(record_alive(NULL, hash));
