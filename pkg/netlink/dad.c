@@ -86,12 +86,11 @@ static int local_loop(struct nl *nl, const char *link, const struct ip *addr, st
 	char text[IP_TEXT];
 
 	for (;;) {
-		bool local = false;
-		int index;
+		struct route_way way = { .local = false };
 
-		if (route_lookup(nl, addr, &index, &local, err) < 0 && err->sys != ENETUNREACH)
+		if (route_lookup(nl, addr, &way, err) < 0 && err->sys != ENETUNREACH)
 			return -1;
-		if (local)
+		if (way.local)
 			return 0;
 		if (now_ms() >= deadline)
 			break;

@@ -202,23 +202,25 @@ static int take_lookup(const struct nlmsghdr *nlh, size_t index, void *arg, stru
 {
 	const struct rtmsg *rtm = attr_header(nlh, sizeof(*rtm));
 	const struct nlattr *tb[RTA_MAX + 1];
-	struct route_found *r = arg;
+	struct route_way *way = arg;
 
 	(void)index;
 	(void)err;
 	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm == NULL)
 		return 0;
 	attr_parse(nlh, sizeof(*rtm), tb, RTA_MAX);
-	*r = read_route(rtm, tb);
+	way->index = (int)attr_u32(tb[RTA_OIF]);
+	way->local = rtm->rtm_type == RTN_LOCAL;
+	/* VIA: a gateway of the other family. */
+	way->gateway = tb[RTA_GATEWAY] != NULL || tb[RTA_VIA] != NULL;
 	return 0;
 }
 
-int route_lookup(struct nl *nl, const struct ip *dst, int *ret_index, bool *ret_local,
-		 struct cni_error *err)
+int route_lookup(struct nl *nl, const struct ip *dst, struct route_way *ret, struct cni_error *err)
 {
 	const struct rtmsg rtm = { .rtm_family = (uint8_t)ip_family(dst),
 				   .rtm_dst_len = ip_is4(dst) ? 32 : 128 };
-	struct route_found r = { .index = 0 };
+	struct route_way way = { .index = 0 };
 	char text[IP_TEXT];
 	struct nl_req req;
 
@@ -228,11 +230,10 @@ int route_lookup(struct nl *nl, const struct ip *dst, int *ret_index, bool *ret_
 	nl_what(&req, "look up the route to %s", text);
 	nl_put_ip(&req, RTA_DST, dst);
 	req.reply = take_lookup;
-	req.reply_arg = &r;
+	req.reply_arg = &way;
 	if (nl_call(nl, &req, err) < 0)
 		return -1;
-	*ret_index = r.index;
-	*ret_local = r.type == RTN_LOCAL;
+	*ret = way;
 	return 0;
 }
 

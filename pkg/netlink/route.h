@@ -27,10 +27,13 @@ struct route_found {
 int route_list(struct nl *nl, int family, int index, struct route_found **ret, size_t *ret_n,
 	       struct cni_error *err);
 
-/* The link that a packet to `dst` leaves through (RTM_GETROUTE): *ret_index, and *ret_local when
- * dst is ours. err->sys == ENETUNREACH without a route. */
-int route_lookup(struct nl *nl, const struct ip *dst, int *ret_index, bool *ret_local,
-		 struct cni_error *err);
+/* How a packet to `dst` leaves (RTM_GETROUTE). err->sys == ENETUNREACH without a route. */
+struct route_way {
+	int index;    /* of the link */
+	bool local;   /* dst is our own address */
+	bool gateway; /* dst is behind another machine */
+};
+int route_lookup(struct nl *nl, const struct ip *dst, struct route_way *ret, struct cni_error *err);
 
 /* The MTU of the default route's link (IPv4 first, then IPv6; lowest metric); err->sys == ENOENT
  * without default route. */

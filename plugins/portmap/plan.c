@@ -33,12 +33,13 @@ int portmap_way(struct portmap_plan *p, bool four, struct link *ret, struct cni_
 {
 	const struct ipnet *pod = four ? &p->pod.v4 : &p->pod.v6;
 	char text[IP_TEXT];
-	bool local;
-	int index;
+	struct route_way way = { .local = false };
 
 	ip_print(&pod->addr, text);
-	if (route_lookup(&p->nl, &pod->addr, &index, &local, err) < 0 ||
-	    link_get_index(&p->nl, index, ret, err) < 0)
+	if (route_lookup(&p->nl, &pod->addr, &way, err) == 0 && (way.local || way.gateway))
+		return cni_fail_sys(err, EHOSTUNREACH,
+				    "no host interface leads to the pod's address %s", text);
+	if (way.index == 0 || link_get_index(&p->nl, way.index, ret, err) < 0)
 		return cni_wrap(err, "find the host interface that leads to the pod's address %s",
 				text);
 	return 0;

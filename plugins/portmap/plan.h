@@ -22,6 +22,7 @@ void portmap_plan_free(struct portmap_plan *p);
 #define scoped_plan SCOPED(portmap_plan_free)
 
 /* The host interface that leads to the pod's address of that family. err->sys is ENETUNREACH or
- * EHOSTUNREACH when the host has no route there: then nothing of the host can reach the pod. */
+ * EHOSTUNREACH when there is none: no route, or one through a gateway (a pod of a bridge without
+ * gateway address, a macvlan), whose interface is the node's uplink and not to be touched. */
 int portmap_way(struct portmap_plan *p, bool four, struct link *ret, struct cni_error *err);
 bool portmap_no_way(const struct cni_error *err);

@@ -113,6 +113,28 @@ static void routes_of_one_link(void **state)
 		assert_int_equal(six[i].index, br1);
 }
 
+static void a_gateway_is_told(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = opened(s);
+	const struct ip four = net("198.51.100.1/32").addr, six = net("2001:db8:9::1/128").addr,
+			odd = net("203.0.113.1/32").addr;
+	struct route_way way = { .gateway = false };
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip route add 198.51.100.0/24 via 10.1.0.9 dev br1 && "
+			   "ip route add 203.0.113.0/24 via inet6 fd01::9 dev br1 && "
+			   "ip -6 route add 2001:db8:9::/64 via fd01::9 dev br1");
+	assert_ok(route_lookup(&nl, &four, &way, &err), &err);
+	assert_true(way.gateway);
+	way.gateway = false;
+	assert_ok(route_lookup(&nl, &six, &way, &err), &err);
+	assert_true(way.gateway);
+	way.gateway = false;
+	assert_ok(route_lookup(&nl, &odd, &way, &err), &err);
+	assert_true(way.gateway);
+}
+
 static void the_way_of_a_packet(void **state)
 {
 	struct sandbox *s = *state;
@@ -120,16 +142,16 @@ static void the_way_of_a_packet(void **state)
 	const struct ip far = net("10.1.0.99/32").addr, own = net("fd01::1/128").addr,
 			none = net("192.0.2.1/32").addr;
 	struct cni_error err;
-	int index = 0;
-	bool local = true;
+	struct route_way way = { .local = true, .gateway = true };
 
-	assert_ok(route_lookup(&nl, &far, &index, &local, &err), &err);
-	assert_int_equal(index, index_of(&nl, "br1"));
-	assert_false(local);
+	assert_ok(route_lookup(&nl, &far, &way, &err), &err);
+	assert_int_equal(way.index, index_of(&nl, "br1"));
+	assert_false(way.local);
+	assert_false(way.gateway);
 	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
-	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
-	assert_true(local);
-	assert_int_equal(route_lookup(&nl, &none, &index, &local, &err), -1);
+	assert_ok(route_lookup(&nl, &own, &way, &err), &err);
+	assert_true(way.local);
+	assert_int_equal(route_lookup(&nl, &none, &way, &err), -1);
 	assert_int_equal(err.sys, ENETUNREACH);
 	assert_non_null(strstr(err.msg, "look up the route to 192.0.2.1"));
 }
@@ -141,18 +163,17 @@ static void an_address_is_waited_for(void **state)
 	scoped_nl struct nl nl = opened(s);
 	const struct ip own = net("fd01::1/128").addr, four = net("10.1.0.1/32").addr;
 	struct cni_error err;
-	bool local = true;
-	int index;
+	struct route_way way;
 
 	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
 	sandbox_host_ok(s, "ip -6 route del local fd01::1 dev br1 table local");
-	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
-	assert_false(local);
+	assert_ok(route_lookup(&nl, &own, &way, &err), &err);
+	assert_false(way.local);
 	sandbox_host_ok(s, "{ sleep 0.3; ip -6 route add local fd01::1 dev br1 table local; } "
 			   ">/dev/null 2>&1 &");
 	assert_ok(addr_wait(&nl, "br1", &own, &err), &err);
-	assert_ok(route_lookup(&nl, &own, &index, &local, &err), &err);
-	assert_true(local);
+	assert_ok(route_lookup(&nl, &own, &way, &err), &err);
+	assert_true(way.local);
 	assert_ok(addr_wait(&nl, "br1", &four, &err), &err);
 }
 
@@ -195,11 +216,9 @@ static void loopback_through_each_bridge(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		sandbox_test(routes_are_read_as_they_are),
-		sandbox_test(routes_of_one_link),
-		sandbox_test(the_way_of_a_packet),
-		sandbox_test(an_address_is_waited_for),
-		sandbox_test(the_mtu_of_the_way_out),
+		sandbox_test(routes_are_read_as_they_are),  sandbox_test(routes_of_one_link),
+		sandbox_test(the_way_of_a_packet),	    sandbox_test(a_gateway_is_told),
+		sandbox_test(an_address_is_waited_for),	    sandbox_test(the_mtu_of_the_way_out),
 		sandbox_test(loopback_through_each_bridge),
 	};
 
