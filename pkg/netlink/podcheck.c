@@ -46,12 +46,19 @@ static int check_addresses(struct pod *pod, const struct pod_config *conf, struc
 	return 0;
 }
 
+/* The kernel files "table": 0 under main. */
+static bool same_table(const struct route *found, const struct route *want)
+{
+	return !want->has_table ||
+	       found->table == (want->table != RT_TABLE_UNSPEC ? want->table : RT_TABLE_MAIN);
+}
+
 static bool same_extras(const struct route *found, const struct route *want)
 {
 	return (want->mtu == 0 || found->mtu == want->mtu) &&
 	       (want->advmss == 0 || found->advmss == want->advmss) &&
 	       (want->priority == 0 || found->priority == want->priority) &&
-	       (!want->has_table || found->table == want->table) &&
+	       same_table(found, want) &&
 	       (!want->has_scope || !ip_is4(&want->dst.addr) || found->scope == want->scope);
 }
 

@@ -218,6 +218,8 @@ static void route_attributes_reach_the_kernel(void **state)
 		  .has_table = true,
 		  .table = 99 },
 		{ .dst = net("10.4.0.0/16"), .has_gw = true, .gw = ip("10.88.7.7") },
+		{ .dst = net("10.5.0.0/16"), .has_table = true, .table = 0 },
+		{ .dst = net("fd05::/64"), .has_table = true, .table = 0 },
 		{ .dst = net("0.0.0.0/0") },
 		{ .dst = net("0.0.0.0/0"), .has_gw = true, .gw = ip("10.88.0.9") },
 	};
