@@ -46,6 +46,7 @@ bool link_parse(const struct nlmsghdr *nlh, struct link *ret)
 		.mac = attr_mac(tb[IFLA_ADDRESS]),
 		.master = (int)attr_u32(tb[IFLA_MASTER]),
 		.peer = (int)attr_u32(tb[IFLA_LINK]),
+		.peer_elsewhere = tb[IFLA_LINK_NETNSID] != NULL,
 		.operstate = attr_u8(tb[IFLA_OPERSTATE]),
 		.promiscuity = attr_u32(tb[IFLA_PROMISCUITY]),
 	};

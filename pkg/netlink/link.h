@@ -15,9 +15,10 @@ struct link {
 	unsigned flags; /* IFF_UP … */
 	uint32_t mtu;
 	struct mac mac;
-	int master;	   /* ifindex or 0 */
-	int peer;	   /* IFLA_LINK: a veth's other end, in its namespace; or 0 */
-	uint8_t operstate; /* IF_OPER_UP … ; may lag behind: link_settle() */
+	int master;	     /* ifindex or 0 */
+	int peer;	     /* IFLA_LINK: a veth's other end, in its namespace; or 0 */
+	bool peer_elsewhere; /* that namespace is not ours */
+	uint8_t operstate;   /* IF_OPER_UP … ; may lag behind: link_settle() */
 	uint32_t promiscuity;
 	char kind[16];	     /* "veth", "bridge", "" for physical ones */
 	char slave_kind[16]; /* "bridge" for a bridge port */

@@ -13,7 +13,8 @@
  * A failure takes the elements back; a crash leaves a record that DEL or GC works from. DEL needs
  * nothing but (network, container, interface): it releases by the record, or by the comments.
  * Another owner's port is taken over if none of the links in that owner's record exists any more;
- * therefore the record names the host-side interfaces of prevResult, bridges excepted.
+ * therefore the record names the host-side interfaces of prevResult, bridges and
+ * pairs with both ends on the host excepted.
  */
 #include "attach.h"
 
@@ -32,6 +33,12 @@
 
 #define LINKS_MAX 16 /* host-side interfaces of one pod that we remember */
 
+/* Both ends here, as of the gateway of a bridge's VLAN: that outlives every pod. */
+static bool is_pair_on_host(const struct link *link)
+{
+	return strcmp(link->kind, "veth") == 0 && link->peer != 0 && !link->peer_elsewhere;
+}
+
 static bool dies_with_the_pod(struct nl *nl, const struct cni_interface *itf)
 {
 	struct cni_error ignored;
@@ -39,16 +46,23 @@ static bool dies_with_the_pod(struct nl *nl, const struct cni_interface *itf)
 
 	return (itf->sandbox == NULL || itf->sandbox[0] == '\0') && itf->name != NULL &&
 	       ifname_problem(itf->name) == NULL && link_get(nl, itf->name, &link, &ignored) == 0 &&
-	       strcmp(link.kind, "bridge") != 0;
+	       strcmp(link.kind, "bridge") != 0 && !is_pair_on_host(&link);
 }
 
-static void find_links(struct nl *nl, const struct cni_result *prev,
+/* Results before 0.3.0 tell no interfaces: so our own bridge plugin's name is tried always. `veth`
+ * must live as long as `links`. */
+static void find_links(struct portmap_plan *p, const struct cni_result *prev, char veth[IFNAME_MAX],
 		       const char *links[LINKS_MAX + 1])
 {
+	const struct cni_interface own = { .name = veth };
 	size_t n = 0;
 
+	ifname_host_veth(&p->owner, veth);
+	if (dies_with_the_pod(&p->nl, &own))
+		links[n++] = veth;
 	for (size_t i = 0; i < prev->n_interfaces && n < LINKS_MAX; i++) {
-		if (dies_with_the_pod(nl, &prev->interfaces[i]))
+		if (dies_with_the_pod(&p->nl, &prev->interfaces[i]) &&
+		    strcmp(prev->interfaces[i].name, veth) != 0)
 			links[n++] = prev->interfaces[i].name;
 	}
 	links[n] = NULL;
@@ -85,11 +99,12 @@ static int apply(const struct cni_args *args, const struct portmap_conf *conf,
 	scoped_undo struct undo undo = { .n = 0 };
 	const char *links[LINKS_MAX + 1];
 	struct cni_error ignored;
+	char veth[IFNAME_MAX];
 
 	if (p->conditions[0] != '\0' &&
 	    nft_conditions_ensure(&conf->conditions, p->conditions, err) < 0)
 		return -1;
-	find_links(&p->nl, &args->prev, links);
+	find_links(p, &args->prev, veth, links);
 	if (nft_attach(NFT_PORTMAP, &p->owner, links, p->items, p->n, err) < 0)
 		return -1;
 	undo_push(&undo, undo_elements, &p->owner, NULL);

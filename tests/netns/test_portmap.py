@@ -353,6 +353,57 @@ def dead_owner_gives_way(w):
 
 
 @test
+def a_pair_on_the_host_proves_no_life(w):
+    """The gateway of a bridge's VLAN is a veth with both ends on the host, and outlives every pod."""
+    w.sh("ip link add cni0.100 type veth peer name port100")
+    a, b = w.pod("a"), w.pod("b")
+    w.sh("ip link add pod0 type veth peer name eth0 netns a")
+    prev = {"cniVersion": "1.1.0", "ips": [{"address": "10.88.0.2/24", "interface": 2}], "dns": {},
+            "interfaces": [{"name": "cni0.100"}, {"name": "pod0"}, {"name": "eth0", "sandbox": a.path}]}
+    conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "prevResult": prev,
+            "runtimeConfig": caps(port(8080))}
+    w.call("portmap", "ADD", conf, a, id="a").ok()
+    eq(re.findall("link .*", w.sh("cat /run/podwire/attachments/portmap-*").stdout), ["link pod0"])
+    w.call("portmap", "ADD", conf, b, id="b").fails(101, "container a")
+    w.sh("ip link del pod0")
+    prev["interfaces"].pop(1)
+    prev["ips"][0]["interface"] = 1
+    prev["interfaces"][1]["sandbox"] = b.path
+    w.call("portmap", "ADD", conf, b, id="b").ok()
+
+
+@test
+def old_results_prove_life_and_death(w):
+    """Results before 0.3.0 tell no interfaces: our own bridge's veth is known by its name."""
+    a, b = w.pod("a"), w.pod("b")
+    list_ = {**conflist(), "cniVersion": "0.1.0"}
+    add(w, a, port(8080), list=list_)
+    w.chain(list_, "ADD", b, id="b", caps=caps(port(8080))).fails(101, "container a")
+    delete(w, b, list=list_)
+    w.remove(a)
+    wait_for(lambda: "veth" not in w.sh("ip -br link show type veth").stdout, "the dead pod's veth to go")
+    add(w, b, port(8080), list=list_)
+    b.serve(80)
+    reaches(w, "127.0.0.1", 8080)
+
+
+@test
+def the_uplink_is_left_alone(w):
+    """A pod that the host reaches by its default route only: nothing there is opened."""
+    w.neighbour()
+    a = w.pod("a")
+    before = w.sh("ip -6 route show table local").stdout
+    prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": a.path}], "dns": {},
+            "ips": [{"address": "10.77.0.2/24", "interface": 0}, {"address": "fd77::2/64", "interface": 0}]}
+    conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "prevResult": prev,
+            "runtimeConfig": caps(port(8080))}
+    for verb in ("ADD", "CHECK"):
+        w.call("portmap", verb, conf, a, id="a").ok()
+        eq(w.sysctl("net.ipv4.conf.eth0.route_localnet"), "0")
+        eq(w.sh("ip -6 route show table local").stdout, before)
+
+
+@test
 def everything_comes_back_after_a_flush(w):
     w.neighbour()
     a, b = w.pod("a"), w.pod("b")
