@@ -26,11 +26,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/text.h"
 #include "nft/session.h"
+
+/* How long a conflict waits for the other's links to go, at most: 300 ms. */
+#define DYING_LOOKS   20
+#define DYING_LOOK_MS 15
 
 struct claim {
 	struct nft_elem elem;
@@ -187,35 +192,48 @@ static bool known_dead(const struct plan *p, uint64_t hash)
 }
 
 /*
- * Dead: no link of the owner is left. An address or a host interface is given to one pod at a time,
- * so without a record the missing host veth is proof enough; for a host port it is not, since
- * portmap may stand behind interface plugins whose links we do not know. A container that has the
- * port already through another network needs no second way to itself (podman hands the same
- * mappings to every network of a container).
+ * Right after a pod's network namespace was deleted the kernel needs some tens of milliseconds to
+ * take the links away; who cannot tell a dying owner from a living one looks again for a while.
+ */
+static bool dies_soon(const struct nft_record *r, uint64_t hash)
+{
+	if (r->text == NULL || r->n_links == 0)
+		return false; /* nothing is known that could go */
+	for (int i = 0; i < DYING_LOOKS; i++) {
+		(void)poll(NULL, 0, DYING_LOOK_MS);
+		if (!record_alive(r, hash))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A container that has the port already through another network needs no second way to itself
+ * (podman hands the same mappings to every network of a container), as long as that network lives.
  */
 static int settle_other(struct plan *p, struct claim *c, const char *owner, struct cni_error *err)
 {
 	scoped_record struct nft_record r = { 0 };
-	bool recorded;
+	bool alive;
 	uint64_t hash;
 
 	if (!owner_text_hash(owner, &hash))
 		return raise_conflict(p, c, owner, true, err);
-	c->shared =
-	    p->user == NFT_PORTMAP && owner_text_is_container(owner, p->want->owner.container);
+	if (known_dead(p, hash)) {
+		c->replace = true;
+		return 0;
+	}
+	alive = record_owner_alive(p->s->run, p->user, hash, &r);
+	c->shared = alive && p->user == NFT_PORTMAP &&
+		    owner_text_is_container(owner, p->want->owner.container);
 	if (c->shared)
 		return 0;
+	if (alive && !dies_soon(&r, hash))
+		return raise_conflict(p, c, owner, r.text != NULL, err);
 	c->replace = true;
-	if (known_dead(p, hash))
-		return 0;
-	recorded = record_read(p->s->run, p->user, hash, &r, err) == 0;
-	if (record_alive(recorded ? &r : NULL, hash) || (!recorded && p->user == NFT_PORTMAP)) {
-		c->replace = false;
-		return raise_conflict(p, c, owner, recorded, err);
-	}
 	if (add_dead(p, hash, err) < 0)
 		return -1;
-	return recorded ? add_drops(p, owner, &r, err) : 0;
+	return r.text != NULL ? add_drops(p, owner, &r, err) : 0;
 }
 
 /* Ask whose the taken keys are. */

@@ -4,19 +4,28 @@
 
 #include <linux/netfilter.h>
 
+#include "base/fs.h"
 #include "base/text.h"
 #include "nft/attach.h"
 #include "nft/conditions_run.h"
 #include "nft/session.h"
 
-/* The port that one container has on two networks belongs to the first of them (attach.c). */
+/* The port that one container has on two networks belongs to the first of them (attach.c), as long
+ * as that one lives. */
 static bool is_shared(const struct nft_item *item, const char *found, const char *owner)
 {
+	scoped_record struct nft_record r = { 0 };
+	struct cni_error unknown;
+	scoped_fd int run = -1;
 	char copy[OWNER_TEXT];
 	struct owner o;
+	uint64_t hash;
 
-	return item->kind == NFT_ITEM_HOSTPORT && text_format(copy, sizeof(copy), "%s", owner) &&
-	       owner_text_split(copy, &o) && owner_text_is_container(found, o.container);
+	if (item->kind != NFT_ITEM_HOSTPORT || !text_format(copy, sizeof(copy), "%s", owner) ||
+	    !owner_text_split(copy, &o) || !owner_text_is_container(found, o.container))
+		return false;
+	return fs_run_dir(false, &run, &unknown) < 0 || !owner_text_hash(found, &hash) ||
+	       record_owner_alive(run, NFT_PORTMAP, hash, &r);
 }
 
 static int compare(const struct nft_item *item, const struct nft_elem *want,

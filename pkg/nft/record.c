@@ -463,3 +463,12 @@ bool record_alive(const struct nft_record *r, uint64_t hash)
 	text_base32(hash, IFNAME_MAX - 1 - 4, veth + 4);
 	return if_nametoindex(veth) != 0;
 }
+
+bool record_owner_alive(int run, enum nft_user user, uint64_t hash, struct nft_record *r)
+{
+	struct cni_error err;
+
+	if (record_read(run, user, hash, r, &err) == 0)
+		return record_alive(r, hash);
+	return user == NFT_PORTMAP || record_alive(NULL, hash);
+}

@@ -72,3 +72,11 @@ int record_each(int run, enum nft_user user,
  * be proven dead: true.
  */
 bool record_alive(const struct nft_record *r, uint64_t hash);
+
+/*
+ * The owner of an element, by its record (read into the empty `r`, which stays so without one),
+ * not proven dead? An address or a host interface is given to one pod at a time, so without a
+ * record the missing host veth is proof enough; for a host port it is not, since portmap may stand
+ * behind interface plugins whose links we do not know.
+ */
+bool record_owner_alive(int run, enum nft_user user, uint64_t hash, struct nft_record *r);

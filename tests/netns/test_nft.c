@@ -258,6 +258,46 @@ static void dead_owner_is_taken_over(void **state)
 	contains(s->out, "\n1\n");
 }
 
+/* What `ip netns del` does, and a container that starts right after it. */
+static void dying_owner_is_waited_for(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item first = port("10.88.0.2/24", IPPROTO_TCP, 8080);
+	struct nft_item second = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link add dying0 type veth peer name x0");
+	ok(attach_port(&pod_a, "dying0", &first, &err), &err);
+	sandbox_host_ok(s, "(sleep 0.05; ip link del dying0) </dev/null >/dev/null 2>&1 &");
+	ok(attach_port(&pod_b, "lo", &second, &err), &err);
+	lacks(sandbox_host_ok(s, "nft list table inet podwire"), "podnet a");
+}
+
+/* The same container through another network: that one's port is enough as long as it lives. */
+static void dead_network_of_the_container_is_not_shared(void **state)
+{
+	static const struct owner again = { "othernet", "a", "eth1" };
+	struct sandbox *s = *state;
+	struct nft_item first = port("10.88.0.2/24", IPPROTO_TCP, 8080);
+	struct nft_item second = port("10.99.0.2/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link add gone0 type veth peer name gone1");
+	ok(attach_port(&pod_a, "gone0", &first, &err), &err);
+	ok(attach_port(&again, "lo", &second, &err), &err);
+	ok(nft_check(NFT_PORTMAP, &again, &second, 1, &err), &err);
+	contains(sandbox_host_ok(s, "nft list table inet podwire"), "podnet a eth0");
+	sandbox_host_ok(s, "ip link del gone0");
+	assert_int_equal(nft_check(NFT_PORTMAP, &again, &second, 1, &err), -1);
+	contains(err.msg, "belongs to");
+	ok(attach_port(&again, "lo", &second, &err), &err);
+	ok(nft_check(NFT_PORTMAP, &again, &second, 1, &err), &err);
+	sandbox_host_ok(s, "nft list table inet podwire; ls /run/podwire/attachments | wc -l");
+	contains(s->out, "comment \"othernet a eth1\" : 10.99.0.2 . 80");
+	lacks(s->out, "podnet a eth0");
+	contains(s->out, "\n1\n");
+}
+
 static void renamed_link_is_a_sign_of_life(void **state)
 {
 	struct sandbox *s = *state;
@@ -497,6 +537,8 @@ int main(void)
 		sandbox_test(living_owner_is_named),
 		sandbox_test(specific_address_is_no_conflict),
 		sandbox_test(dead_owner_is_taken_over),
+		sandbox_test(dying_owner_is_waited_for),
+		sandbox_test(dead_network_of_the_container_is_not_shared),
 		sandbox_test(renamed_link_is_a_sign_of_life),
 		sandbox_test(reused_address_is_taken_over),
 		sandbox_test(flushed_ruleset_comes_back),
