@@ -23,7 +23,6 @@
 
 #include <linux/ip.h>
 
-#include "base/fs.h"
 #include "base/undo.h"
 #include "netlink/route.h"
 #include "nft/conntrack.h"
@@ -130,28 +129,13 @@ int portmap_attach(const struct cni_args *args, const struct portmap_conf *conf,
 	return p.n == 0 ? 0 : apply(args, conf, &p, err);
 }
 
-/*
- * Runtimes may leave the mappings out on DEL, so their absence proves nothing; but where there is
- * not even the folder of our records nobody had any, or it was lost, and then GC finds the rest.
- */
-static bool never_had_any(const struct cni_args *args)
-{
-	SCOPED(portmap_conf_free) struct portmap_conf conf = { 0 };
-	struct cni_error ignored;
-	scoped_fd int run = -1;
-
-	return portmap_conf_parse(args, &conf, &ignored) == 0 && conf.n == 0 &&
-	       fs_run_dir(false, &run, &ignored) < 0 && ignored.sys == ENOENT;
-}
-
 int portmap_detach(const struct cni_args *args, struct cni_error *err)
 {
 	const struct owner owner = cni_owner(args);
 	scoped_free struct nft_item *items = NULL;
 	size_t n = 0;
 
-	if (never_had_any(args))
-		return 0;
+	/* Runtimes may leave the mappings out: their absence proves nothing. */
 	if (nft_detach(NFT_PORTMAP, &owner, &items, &n, err) < 0)
 		return -1;
 	conntrack_forget_pod(items, n);
