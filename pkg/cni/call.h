@@ -61,11 +61,16 @@ int64_t cni_now_usec(void);
 
 /* ---- answers ---- */
 
-/* All of `text` to the descriptor, in one write where the kernel takes it whole. CNI_IO. */
+/*
+ * All of `text` to the descriptor, PIPE_BUF bytes at a time, so that a reader that stopped reading
+ * holds us for `ms` milliseconds and no longer, whether the descriptor blocks or not. CNI_IO, with
+ * err->sys ETIMEDOUT when it was too slow. cni_write() has the answer's limit.
+ */
+int cni_write_within(int fd, const char *text, size_t len, unsigned ms, struct cni_error *err);
 int cni_write(int fd, const char *text, size_t len, struct cni_error *err);
 int cni_answer_version(struct cni_call *call, struct cni_error *err);
 void cni_print_banner(const struct cni_plugin *plugin);
 /* The error object on stdout (ERR-01) and a datagram to the journal. */
 void cni_report(const struct cni_call *call, const struct cni_error *err);
-/* One line for the runtime's log, on stderr. */
+/* One line for the runtime's log, on stderr; dropped if nobody makes room for it. */
 void cni_note(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +14,9 @@
 #include "cni/jout.h"
 #include "conf/jconf.h"
 
-#define WRITE_TIMEOUT_MS 30000 /* for a caller that does not read its pipe */
+/* For a caller that does not read its pipe: of the answer, and of a remark. */
+#define WRITE_TIMEOUT_MS 30000
+#define NOTE_TIMEOUT_MS	 1000
 
 int64_t cni_now_usec(void)
 {
@@ -23,16 +26,29 @@ int64_t cni_now_usec(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int cni_write(int fd, const char *text, size_t len, struct cni_error *err)
+/* -1 with errno, ETIMEDOUT at the deadline. Any trouble of the descriptor is write(2)'s to tell. */
+static int wait_writable(int fd, int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int64_t left_ms = (deadline - cni_now_usec()) / 1000;
+	int r = poll(&p, 1, left_ms > 0 ? (int)left_ms : 0);
+
+	if (r == 0)
+		errno = ETIMEDOUT;
+	return r > 0 ? 0 : -1;
+}
+
+int cni_write_within(int fd, const char *text, size_t len, unsigned ms, struct cni_error *err)
+{
+	int64_t deadline = cni_now_usec() + (int64_t)ms * 1000;
 
 	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+		/* A pipe with any room at all takes this much without blocking; of more, a blocking
+		 * one would keep us until it has taken the last byte. */
+		size_t part = len < PIPE_BUF ? len : PIPE_BUF;
+		ssize_t n = wait_writable(fd, deadline) == 0 ? write(fd, text, part) : -1;
 
-		if (n < 0 && errno == EAGAIN && poll(&p, 1, WRITE_TIMEOUT_MS) > 0)
-			continue;
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n < 0)
 			return cni_fail_sys_code(err, CNI_IO, errno, "write the answer to stdout");
@@ -40,6 +56,11 @@ int cni_write(int fd, const char *text, size_t len, struct cni_error *err)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int cni_write(int fd, const char *text, size_t len, struct cni_error *err)
+{
+	return cni_write_within(fd, text, len, WRITE_TIMEOUT_MS, err);
 }
 
 int cni_answer_version(struct cni_call *call, struct cni_error *err)
@@ -86,7 +107,7 @@ void cni_note(const char *fmt, ...)
 	text_vadd(&t, fmt, ap);
 	va_end(ap);
 	line[t.len++] = '\n';
-	(void)cni_write(STDERR_FILENO, line, t.len, &err);
+	(void)cni_write_within(STDERR_FILENO, line, t.len, NOTE_TIMEOUT_MS, &err);
 }
 
 static void send_journal(const struct cni_call *call, const struct cni_error *err)

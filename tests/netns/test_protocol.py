@@ -133,6 +133,17 @@ def a_debug_line_waits_for_nobody(w):
 
 
 @test
+def a_remark_waits_a_second(w):
+    unread, full = full_pipe()
+    done = subprocess.run([f"{w.bin}/loopback"], input=json.dumps({**CONF, "prevResult": 5}), text=True,
+                          env=environment("DEL", ""), stdout=subprocess.PIPE, stderr=full, timeout=10,
+                          check=False)
+    eq(done.returncode, 0, done.stdout)
+    os.close(unread)
+    os.close(full)
+
+
+@test
 def out07_a_full_stdout_fails_and_is_taken_back(w):
     pod = w.pod("p")
     with open("/dev/full", "w") as full:

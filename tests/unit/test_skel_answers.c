@@ -2,9 +2,12 @@
 /* What goes to stdout, in success and in failure: cni-spec.md §5.1, OUT-*, ERR-*. */
 #include "fake.h"
 
+#include "cni/call.h"
 #include "cni/skel.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -163,6 +166,81 @@ static void dispositions_of_signals_come_back(void **state)
 	answer_free(&a);
 }
 
+/* ---- a reader that stops ---- */
+
+#define BIG 500000 /* more than a pipe holds */
+
+/* Of a blocking and of a non-blocking pipe, full from the start and full on the way. */
+static void nobody_reads_the_answer(void **state)
+{
+	static const size_t sizes[] = { 1, BIG };
+	scoped_free char *text = calloc(1, BIG);
+	struct cni_error err;
+
+	(void)state;
+	assert_non_null(text);
+	for (int flags = 0; flags <= O_NONBLOCK; flags += O_NONBLOCK) {
+		int ends[2];
+
+		assert_int_equal(pipe2(ends, O_CLOEXEC | flags), 0);
+		for (size_t i = ARRAY_SIZE(sizes); i-- > 0;) {
+			int64_t start = cni_now_usec();
+
+			(void)alarm(20); /* the end of a test that hangs */
+			assert_int_equal(cni_write_within(ends[1], text, sizes[i], 200, &err), -1);
+			(void)alarm(0);
+			assert_int_equal(err.code, CNI_IO);
+			assert_int_equal(err.sys, ETIMEDOUT);
+			assert_in_range(cni_now_usec() - start, 190000, 5000000);
+		}
+		(void)close(ends[0]);
+		(void)close(ends[1]);
+	}
+}
+
+static void a_reader_gets_all_of_it(void **state)
+{
+	scoped_free char *text = calloc(1, BIG);
+	struct cni_error err;
+	int ends[2], status;
+	pid_t reader;
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	reader = fork();
+	assert_true(reader >= 0);
+	if (reader == 0) {
+		size_t got = 0;
+		ssize_t n;
+
+		(void)close(ends[1]);
+		while ((n = read(ends[0], text, 1000)) > 0)
+			got += (size_t)n;
+		_exit(got == BIG ? 0 : 1);
+	}
+	assert_int_equal(cni_write(ends[1], text, BIG, &err), 0);
+	(void)close(ends[1]);
+	(void)close(ends[0]);
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+}
+
+/* Whoever reads once must have all of an ordinary result. A pipe of packets shows the writes. */
+static void up_to_pipe_buf_is_one_write(void **state)
+{
+	char text[PIPE_BUF] = "", got[PIPE_BUF];
+	struct cni_error err;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_DIRECT), 0);
+	assert_int_equal(cni_write(ends[1], text, sizeof(text), &err), 0);
+	assert_int_equal(read(ends[0], got, sizeof(got)), sizeof(text));
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +251,9 @@ int main(void)
 		cmocka_unit_test(err01_a_verbs_error_comes_out),
 		cmocka_unit_test(err01_any_bytes_become_one_document),
 		cmocka_unit_test(dispositions_of_signals_come_back),
+		cmocka_unit_test(nobody_reads_the_answer),
+		cmocka_unit_test(a_reader_gets_all_of_it),
+		cmocka_unit_test(up_to_pipe_buf_is_one_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
