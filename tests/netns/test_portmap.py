@@ -363,7 +363,7 @@ def a_pair_on_the_host_proves_no_life(w):
     conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "prevResult": prev,
             "runtimeConfig": caps(port(8080))}
     w.call("portmap", "ADD", conf, a, id="a").ok()
-    eq(re.findall("link .*", w.sh("cat /run/podwire/attachments/portmap-*").stdout), ["link pod0"])
+    eq(re.findall(r"^link (\S+)", w.sh("cat /run/podwire/attachments/portmap-*").stdout, re.M), ["pod0"])
     w.call("portmap", "ADD", conf, b, id="b").fails(101, "container a")
     w.sh("ip link del pod0")
     prev["interfaces"].pop(1)
