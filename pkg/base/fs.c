@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/journal.h"
 #include "base/scoped.h"
@@ -31,30 +31,32 @@ static int grow(char **buf, size_t *cap, size_t max)
 	return 0;
 }
 
-/* False when nothing came in time; any trouble is read(2)'s to tell. */
-static bool readable(int fd)
+/* False at the deadline, also for a writer that never pauses; any trouble is read(2)'s to tell. */
+static bool readable(int fd, int64_t deadline)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
+	int64_t left = deadline - clock_ms();
 
-	return poll(&p, 1, FS_READ_SECONDS * 1000) != 0;
+	return left > 0 && poll(&p, 1, (int)left) != 0;
 }
 
-int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
-		struct cni_error *err)
+int fs_read_within(int fd, const struct fs_limit *limit, const char *what, char **ret,
+		   size_t *ret_len, struct cni_error *err)
 {
+	int64_t deadline = clock_ms() + (int64_t)limit->seconds * 1000;
 	scoped_free char *buf = NULL;
 	size_t cap = 0, len = 0;
 
 	for (;;) {
 		ssize_t n;
 
-		if (len + 1 >= cap && grow(&buf, &cap, max) < 0)
+		if (len + 1 >= cap && grow(&buf, &cap, limit->max) < 0)
 			return cni_fail_sys_code(err, CNI_IO, ENOMEM, "read %s", what);
-		if (!readable(fd))
+		if (!readable(fd, deadline))
 			return cni_fail_sys_code(err, CNI_IO, ETIMEDOUT,
-						 "read %s: its writer neither wrote nor closed it "
-						 "for %d s",
-						 what, FS_READ_SECONDS);
+						 "read %s: its writer did not write all of it and "
+						 "close it within %u s",
+						 what, limit->seconds);
 		n = read(fd, buf + len, cap - len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -63,15 +65,23 @@ int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_le
 		if (n == 0)
 			break;
 		len += (size_t)n;
-		if (len > max)
+		if (len > limit->max)
 			return cni_fail_sys_code(err, CNI_IO, EFBIG,
 						 "read %s: more than the %zu bytes allowed", what,
-						 max);
+						 limit->max);
 	}
 	buf[len] = '\0';
 	*ret = take_ptr(&buf);
 	*ret_len = len;
 	return 0;
+}
+
+int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
+		struct cni_error *err)
+{
+	const struct fs_limit limit = { .max = max, .seconds = FS_READ_SECONDS };
+
+	return fs_read_within(fd, &limit, what, ret, ret_len, err);
 }
 
 int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_len,

@@ -12,9 +12,17 @@ struct cni_error;
 /*
  * Read a descriptor to its end. `what` names it in errors. *ret is malloc'd, NUL-terminated (the
  * NUL not counted in *ret_len) and the caller's to free. More than `max` bytes is CNI_IO with sys
- * EFBIG; a pipe that neither brings anything nor ends for FS_READ_SECONDS is ETIMEDOUT.
+ * EFBIG; a pipe that has not ended after FS_READ_SECONDS in all is ETIMEDOUT. fs_read_within() has
+ * both limits from its caller.
  */
 #define FS_READ_SECONDS 30
+struct fs_limit {
+	size_t max; /* bytes */
+	unsigned seconds;
+};
+
+int fs_read_within(int fd, const struct fs_limit *limit, const char *what, char **ret,
+		   size_t *ret_len, struct cni_error *err);
 int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_len,
 		struct cni_error *err);
 

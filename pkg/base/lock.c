@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/scoped.h"
@@ -92,17 +92,9 @@ static int too_late(int fd, const char *what, unsigned seconds, struct cni_error
 			what, holder, seconds);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err)
 {
-	int64_t deadline = now_ms() + (int64_t)seconds * 1000;
+	int64_t deadline = clock_ms() + (int64_t)seconds * 1000;
 	struct alarm_guard guard;
 	int r;
 
@@ -113,7 +105,7 @@ int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err)
 	alarm_start(&guard);
 	do {
 		r = flock(fd, LOCK_EX);
-	} while (r < 0 && errno == EINTR && now_ms() < deadline);
+	} while (r < 0 && errno == EINTR && clock_ms() < deadline);
 	alarm_stop(&guard);
 	if (r == 0)
 		return 0;

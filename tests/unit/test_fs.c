@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -154,6 +156,35 @@ static void read_all(void **state)
 	}
 }
 
+/* Each byte comes well in time, but there is no end of them. */
+static void read_all_has_one_deadline(void **state)
+{
+	const struct fs_limit limit = { .max = 1000, .seconds = 1 };
+	struct cni_error err;
+	char *text = NULL;
+	int fds[2];
+	size_t len;
+	pid_t drip;
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	drip = fork();
+	assert_true(drip >= 0);
+	if (drip == 0) {
+		for (int i = 0; i < 50 && write(fds[1], " ", 1) == 1; i++)
+			(void)poll(NULL, 0, 100);
+		_exit(0);
+	}
+	(void)close(fds[1]);
+	assert_int_equal(fs_read_within(fds[0], &limit, "stdin", &text, &len, &err), -1);
+	assert_int_equal(err.code, CNI_IO);
+	assert_int_equal(err.sys, ETIMEDOUT);
+	assert_null(text);
+	(void)close(fds[0]);
+	(void)kill(drip, SIGKILL);
+	assert_int_equal(waitpid(drip, NULL, 0), drip);
+}
+
 static void remove_file(void **state)
 {
 	const struct folder *f = *state;
@@ -265,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(write_fails_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_limits, setup, teardown),
 		cmocka_unit_test(read_all),
+		cmocka_unit_test(read_all_has_one_deadline),
 		cmocka_unit_test_setup_teardown(remove_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(mkdirs, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysctl, setup, teardown),
