@@ -31,7 +31,11 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "nft/session.h"
+
+#define TRIES_MAX 10000 /* the deadline comes first, but for a hand that races with ours for ever  \
+			 */
 
 /* How long a conflict waits for the other's links to go, at most: 300 ms. */
 #define DYING_LOOKS   20
@@ -58,6 +62,7 @@ struct plan {
 	struct elems drops; /* of our earlier ADD, and of dead owners */
 	uint64_t *dead;	    /* owners taken over: their records go, too */
 	size_t n_dead;
+	unsigned tries;
 	bool stuck; /* the last round failed without a reason that we understand */
 };
 
@@ -324,17 +329,18 @@ static void put_plan(struct plan *p)
 /* After a failed commit: 0 if another try makes sense. */
 static int learn(struct plan *p, struct cni_error *err)
 {
-	if (nft_tx_expired(&p->s->tx))
-		return err->sys == ERESTART
-			   ? cni_fail(err, CNI_TRY_AGAIN,
-				      "the nftables ruleset changed under every try for %d s",
-				      NFT_TX_SECONDS)
-			   : -1;
+	if (++p->tries == TRIES_MAX)
+		return -1;
 	switch (err->sys) {
 	case ERESTART:
+		if (nft_tx_expired(&p->s->tx))
+			return cni_fail(err, CNI_TRY_AGAIN,
+					"the nftables ruleset changed under every try for %d s",
+					NFT_TX_SECONDS);
+		return 0;
 	case EAGAIN:
 	case EINTR:
-		return 0;
+		return nft_tx_expired(&p->s->tx) ? -1 : 0;
 	case EEXIST:
 		return settle(p, err);
 	case ENOENT:
@@ -416,6 +422,22 @@ static int attach_after(struct plan *p, const struct nft_record *old, struct cni
 	return old->n == 0 ? 0 : record_write(p->s->run, p->user, p->want, err);
 }
 
+static bool has_owner(const struct elem_found *found, void *arg)
+{
+	return strcmp(found->owner, arg) == 0;
+}
+
+/* The record of an earlier ADD cannot be read: the comments tell what it had. */
+static int release_by_comment(struct plan *p, struct cni_error *err)
+{
+	scoped_elems struct elems list = { 0 };
+
+	trace("%s", err->msg);
+	if (session_find(&p->s->tx, p->user, has_owner, p->owner, &list, err) < 0)
+		return -1;
+	return session_release(p->s, skeleton_family(p->user), p->owner, &list, err);
+}
+
 int session_attach(struct nft_session *s, enum nft_user user, const struct nft_record *want,
 		   struct cni_error *err)
 {
@@ -432,7 +454,7 @@ int session_attach(struct nft_session *s, enum nft_user user, const struct nft_r
 	if (plan_fill(&p, err) < 0)
 		return -1;
 	if (record_read(s->run, user, p.hash, &old, err) < 0 && err->sys != ENOENT &&
-	    err->code != CNI_DECODE)
+	    (err->code != CNI_DECODE || release_by_comment(&p, err) < 0))
 		return -1;
 	if (old.text != NULL && !owner_equal(&old.owner, &want->owner))
 		return cni_fail(err, CNI_CONFLICT,

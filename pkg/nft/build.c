@@ -6,16 +6,21 @@
  * all. Else one transaction makes the skeleton and fills it with what the records say that living
  * owners had: after `nft flush ruleset` the first ADD brings back every pod's rules, O(n) once. It
  * is one transaction, so that a crash cannot leave a sound but empty table which nobody would fill.
- * The other family's table is looked at as well then.
+ * The other family's table is looked at as well then, and the conditions' rules are put by nft in
+ * transactions of their own: from before the first until after the last of them a file says that
+ * this is under way, so that the next writer finishes what a killed one began.
  * Records may contradict each other (a program killed between writing one and committing): whoever
  * comes second gives way and is left out.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/netfilter.h>
 
+#include "base/scoped.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "nft/conditions_run.h"
@@ -238,6 +243,32 @@ static void build_other(struct nft_session *s, uint16_t family)
 		conditions_restore(s);
 }
 
+/* What follows the transaction that made a table. */
+static void finish(struct nft_session *s, uint16_t family)
+{
+	if (family == NFPROTO_INET)
+		conditions_restore(s);
+	build_other(s, family);
+	(void)unlinkat(s->run, SESSION_UNDER_WAY, 0);
+}
+
+static int begin(struct nft_session *s, struct cni_error *err)
+{
+	scoped_fd int fd = openat(s->run, SESSION_UNDER_WAY, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the file " SESSION_UNDER_WAY);
+	return 0;
+}
+
+/* A large rebuild must not use up the time of what it was made for. */
+static void restart_once(struct nft_session *s)
+{
+	if (!s->rebuilt)
+		nft_tx_restart(&s->tx);
+	s->rebuilt = true;
+}
+
 /* The table is there but not sound, or not there. */
 static int make_sound(struct nft_session *s, const struct skeleton *found, uint64_t except,
 		      bool built, struct cni_error *err)
@@ -248,12 +279,11 @@ static int make_sound(struct nft_session *s, const struct skeleton *found, uint6
 		return cni_fail(err, CNI_KERNEL,
 				"the nftables table " NFT_TABLE
 				" does not stay as it was built: who flushes it?");
-	if (build_once(s, found, except, false, err) < 0)
+	if (begin(s, err) < 0 || build_once(s, found, except, false, err) < 0)
 		return -1;
-	if (!built && found->family == NFPROTO_INET)
-		conditions_restore(s);
 	if (!built)
-		build_other(s, found->family);
+		finish(s, found->family);
+	restart_once(s);
 	return 0;
 }
 
@@ -263,6 +293,8 @@ int session_build(struct nft_session *s, uint16_t family, uint64_t except,
 	struct skeleton found;
 	bool built = false;
 
+	if (faccessat(s->run, SESSION_UNDER_WAY, F_OK, 0) == 0)
+		finish(s, family);
 	for (;;) {
 		int r = skeleton_look(&s->tx, family, chains, n, &found, err);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <unistd.h>
 
 #include <linux/netfilter.h>
 
@@ -23,7 +24,8 @@ static int needs_repair(bool *ret, struct cni_error *err)
 		return err->sys == EPROTONOSUPPORT ? 0 : -1;
 	if (skeleton_look(&tx, NFPROTO_INET, NULL, 0, &found, err) < 0)
 		return -1;
-	*ret = !found.sound && !found.foreign && !found.unknown;
+	*ret = (!found.sound || faccessat(run, SESSION_UNDER_WAY, F_OK, 0) == 0) &&
+	       !found.foreign && !found.unknown;
 	return 0;
 }
 

@@ -14,13 +14,17 @@
  */
 struct nft_session {
 	struct nft_tx tx;
-	int run;  /* the scratch folder */
-	int lock; /* held as long as it is open */
+	int run;      /* the scratch folder */
+	int lock;     /* held as long as it is open */
+	bool rebuilt; /* its time was counted from anew, which happens once */
 };
 
 int session_open(struct nft_session *s, struct cni_error *err);
 void session_close(struct nft_session *s);
 #define scoped_session SCOPED(session_close)
+
+/* In the scratch folder while a table is built and filled; left by who was killed over it. */
+#define SESSION_UNDER_WAY "rebuild"
 
 /*
  * Make the table of `family` sound: nothing if it is. Else build it, or put its rules again, and

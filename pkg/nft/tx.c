@@ -46,6 +46,11 @@ bool nft_tx_expired(const struct nft_tx *tx)
 	return now_ms() >= tx->deadline;
 }
 
+void nft_tx_restart(struct nft_tx *tx)
+{
+	tx->deadline = now_ms() + NFT_TX_SECONDS * INT64_C(1000);
+}
+
 /* A large transaction must fit into the socket's buffers whole; without CAP_NET_ADMIN over the
  * machine (a user namespace) the system's limit holds. */
 static void widen(const struct nft_tx *tx, int force, int plain, int bytes)
@@ -60,7 +65,8 @@ int nft_tx_open(struct nft_tx *tx, struct cni_error *err)
 {
 	int on = 1;
 
-	*tx = (struct nft_tx){ .seq = 1, .deadline = now_ms() + NFT_TX_SECONDS * INT64_C(1000) };
+	*tx = (struct nft_tx){ .seq = 1 };
+	nft_tx_restart(tx);
 	tx->sk = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (tx->sk == NULL)
 		return cni_fail_sys(err, errno,

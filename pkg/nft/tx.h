@@ -80,3 +80,4 @@ int nft_tx_query(struct nft_tx *tx,
 		 void *arg, struct cni_error *err);
 
 bool nft_tx_expired(const struct nft_tx *tx);
+void nft_tx_restart(struct nft_tx *tx); /* the deadline: NFT_TX_SECONDS from now */

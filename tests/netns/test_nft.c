@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <linux/netfilter.h>
+
 #include "base/text.h"
 #include "nft/attach.h"
+#include "nft/conditions.h"
 #include "nft/session.h"
 
 static const struct owner pod_a = { "podnet", "a", "eth0" };
@@ -314,6 +317,27 @@ static void renamed_link_is_a_sign_of_life(void **state)
 	ok(attach_port(&pod_b, "lo", &second, &err), &err);
 }
 
+/* What an earlier ADD had is known by the comments then; nothing of it is left over. */
+static void damaged_record_leaks_nothing(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item both[] = { port("10.88.0.2/24", IPPROTO_TCP, 8080),
+				   port("10.88.0.2/24", IPPROTO_TCP, 8081) };
+	const char *const links[] = { "lo", NULL };
+	struct cni_error err;
+
+	ok(nft_attach(NFT_PORTMAP, &pod_a, links, both, 2, &err), &err);
+	sandbox_host_ok(s, "for f in /run/podwire/attachments/*; do echo x > $f; done");
+	ok(attach_port(&pod_a, "lo", &both[0], &err), &err);
+	sandbox_host_ok(s, "nft list table inet podwire");
+	contains(s->out, "tcp . 8080 comment \"podnet a eth0\"");
+	lacks(s->out, "8081");
+	sandbox_host_ok(s, "for f in /run/podwire/attachments/*; do echo x > $f; done;"
+			   " nft flush ruleset");
+	ok(attach_port(&pod_a, "lo", &both[1], &err), &err); /* no table, either */
+	contains(sandbox_host_ok(s, "nft list table inet podwire"), "8081 comment");
+}
+
 static void reused_address_is_taken_over(void **state)
 {
 	struct sandbox *s = *state;
@@ -402,6 +426,52 @@ static void repair_brings_everything_back(void **state)
 	ok(attach_port(&pod_b, "lo", &p, &err), &err);
 	sandbox_host_ok(s, "nft flush ruleset; nft add table inet podwire");
 	ok(nft_repair(&err), &err); /* somebody else's */
+}
+
+/* Killed between the table's transaction and the rules that nft puts: the next writer finishes. */
+static void killed_rebuild_is_finished(void **state)
+{
+	const char *words[] = { "ip", "daddr", "192.0.2.1" };
+	const struct nft_conditions list = { .tokens4 = words, .n_tokens4 = 3 };
+	struct sandbox *s = *state;
+	struct nft_item p = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+
+	ok(nft_conditions_hash(&list, p.conditions, &err), &err);
+	ok(nft_conditions_ensure(&list, p.conditions, &err), &err);
+	ok(attach_port(&pod_b, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "test ! -e /run/podwire/rebuild;"
+			   " nft list ruleset > /run/before; nft flush ruleset;"
+			   " mv /run/podwire/conditions /run/podwire/hidden");
+	ok(nft_repair(&err), &err);
+	lacks(sandbox_host_ok(s, "nft list ruleset"), "192.0.2.1");
+	sandbox_host_ok(s, "mv /run/podwire/hidden /run/podwire/conditions;"
+			   " touch /run/podwire/rebuild");
+	ok(nft_repair(&err), &err);
+	sandbox_host_ok(s, "nft list ruleset > /run/after; diff /run/before /run/after;"
+			   " test ! -e /run/podwire/rebuild");
+}
+
+static void rebuild_is_marked_until_it_is_whole(void **state)
+{
+	struct sandbox *s = *state;
+	struct nft_item p = port("10.88.0.3/24", IPPROTO_TCP, 8080);
+	struct cni_error err;
+	int looks = 1;
+
+	ok(attach_port(&pod_b, "lo", &p, &err), &err);
+	sandbox_host_ok(s, "nft flush ruleset");
+	{
+		scoped_session struct nft_session session = { .run = -1, .lock = -1 };
+
+		ok(session_open(&session, &err), &err);
+		session.tx.fail_after = &looks;
+		assert_int_equal(session_build(&session, NFPROTO_INET, 0, NULL, 0, &err), -1);
+	}
+	sandbox_host_ok(s, "test -e /run/podwire/rebuild");
+	ok(nft_repair(&err), &err);
+	sandbox_host_ok(s, "test ! -e /run/podwire/rebuild");
+	ok(nft_check(NFT_PORTMAP, &pod_b, &p, 1, &err), &err);
 }
 
 static void check_sees_a_flushed_subnet_chain(void **state)
@@ -540,10 +610,13 @@ int main(void)
 		sandbox_test(dying_owner_is_waited_for),
 		sandbox_test(dead_network_of_the_container_is_not_shared),
 		sandbox_test(renamed_link_is_a_sign_of_life),
+		sandbox_test(damaged_record_leaks_nothing),
 		sandbox_test(reused_address_is_taken_over),
 		sandbox_test(flushed_ruleset_comes_back),
 		sandbox_test(both_tables_come_back),
 		sandbox_test(repair_brings_everything_back),
+		sandbox_test(killed_rebuild_is_finished),
+		sandbox_test(rebuild_is_marked_until_it_is_whole),
 		sandbox_test(check_sees_a_flushed_subnet_chain),
 		sandbox_test(gc_of_nothing_makes_nothing),
 		sandbox_test(gc_takes_only_its_network),
