@@ -59,22 +59,40 @@ static int open_dir(const char *path, bool create, int *ret_fd, struct cni_error
 	return 0;
 }
 
+static int check_lock(int fd, const char *path, struct cni_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "look at %s/" LOCK, path);
+	if (!S_ISREG(st.st_mode))
+		return cni_fail(err, CNI_IO,
+				"%s/" LOCK " is not a regular file, so it cannot be the lock of "
+				"the reservations: remove it, and it is made anew",
+				path);
+	return 0;
+}
+
 /*
  * The reference's name and mode. An existing one is opened as it is, so that a read-only file
  * system can be looked at. Where it is absent and cannot be made (a full disk), nobody holds it,
- * and whoever only reads or releases locks the folder itself instead.
+ * and whoever only reads or releases locks the folder itself instead. Opening a FIFO would wait for
+ * its writer, hence O_NONBLOCK.
  */
 static int open_lock(int dir, bool create, const char *path, int *ret_fd, struct cni_error *err)
 {
-	int fd = openat(dir, LOCK, O_RDONLY | O_CLOEXEC);
+	const int flags = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
+	scoped_fd int fd = openat(dir, LOCK, flags);
 
 	if (fd < 0 && errno == ENOENT)
-		fd = openat(dir, LOCK, O_RDONLY | O_CREAT | O_CLOEXEC, 0750);
+		fd = openat(dir, LOCK, flags | O_CREAT, 0750);
+	if (fd >= 0 && check_lock(fd, path, err) < 0)
+		return -1;
 	if (fd < 0 && !create && (errno == ENOSPC || errno == EDQUOT || errno == EROFS))
 		fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "open %s/" LOCK, path);
-	*ret_fd = fd;
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 

@@ -110,6 +110,34 @@ static void several_claims_in_one_go(void **state)
 	assert_string_equal(got, "10.1.2.4");
 }
 
+/* A FIFO would be waited for, a folder would be locked by us alone. */
+static void a_lock_is_a_regular_file(void **state)
+{
+	struct world *w = *state;
+	char path[PATH_MAX];
+
+	assert_true(claim(w, &alice, "10.1.2.3"));
+	in_folder(w, "lock", path);
+	for (int i = 0; i < 4; i++) {
+		struct store s = STORE_CLOSED;
+		struct cni_error err;
+
+		assert_int_equal(remove(path), 0);
+		assert_int_equal(i % 2 == 0 ? mkfifo(path, 0600) : mkdir(path, 0755), 0);
+		(void)alarm(20); /* the end of a test that hangs */
+		assert_int_equal(store_open(&s, w->dir, "net", i < 2, &err), -1);
+		(void)alarm(0);
+		assert_int_equal(err.code, CNI_IO);
+		assert_non_null(strstr(err.msg, path));
+		assert_non_null(strstr(err.msg, "remove it"));
+		store_close(&s);
+	}
+	assert_int_equal(remove(path), 0);
+	release(w, &alice);
+	assert_false(exists(w, "10.1.2.3"));
+	assert_file(w, "lock", "", 0750);
+}
+
 static void absent_folder(void **state)
 {
 	struct world *w = *state;
@@ -446,6 +474,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(last_is_a_hint, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(one_owner_per_address, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(several_claims_in_one_go, store_setup,
+						store_teardown),
+		cmocka_unit_test_setup_teardown(a_lock_is_a_regular_file, store_setup,
 						store_teardown),
 		cmocka_unit_test_setup_teardown(absent_folder, store_setup, store_teardown),
 		cmocka_unit_test(records),
