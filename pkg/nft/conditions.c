@@ -4,16 +4,16 @@
  *
  * Each distinct list of conditions gets maps and a chain of its own, named by the hash of the list:
  * "hostports-<hash>" with "hostport4-<hash>" and so on. What differs from the common chain is the
- * way in: a rule in prerouting and one in output for each family that says the conditions, then
- * `fib daddr type local`, then `jump` (not goto: a connection that none of this network's ports
- * takes must still find the others'). These rules stand before the common one, so that the narrower
- * promise wins.
+ * way in: a rule in prerouting and one in output for each family that says `fib daddr type local`
+ * (first: what is not for us is none of their business), then the conditions, then `jump` (not
+ * goto: a connection that none of this network's ports takes must still find the others'). These
+ * rules stand before the common one, so that the narrower promise wins.
  *
  * The words are nft's language, so nft compiles them, once per list and node: maps and chain are
  * ours in one transaction, the four rules nft's in another. Whether the second happened is seen by
  * the chain's use count, so a crash between them is finished by the next ADD. The list is kept as a
  * file, conditions/<hash> in the scratch folder, since after a flush the rules must
- * come back without anybody's configuration.
+ * come back without anybody's configuration. A list goes by GC: conditions_gc.c.
  */
 #include "nft/conditions.h"
 
@@ -23,10 +23,9 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 
 #include "base/fs.h"
 #include "base/trace.h"
@@ -35,7 +34,7 @@
 #include "nft/nft_program.h"
 #include "nft/session.h"
 
-#define FOLDER "conditions"
+#define FOLDER CONDITIONS_FOLDER
 
 /* Both families' conditions in nft's language. */
 struct ways {
@@ -74,12 +73,12 @@ static void add_way(struct text *t, const char *hook, const char *family, const 
 		    const char *hash)
 {
 	text_add(t,
-		 "insert rule inet " NFT_TABLE " %s meta nfproto %s %sfib daddr type local "
-		 "jump hostports-%s\n",
+		 "insert rule inet " NFT_TABLE " %s meta nfproto %s fib daddr type local %s"
+		 "jump " CONDITIONS_CHAIN "%s\n",
 		 hook, family, conditions, hash);
 }
 
-static int open_ways(const struct ways *ways, const char hash[17], struct cni_error *err)
+static int open_ways(const struct ways *ways, const char *hash, int64_t ms, struct cni_error *err)
 {
 	size_t cap = 4 * (CONDITIONS_TEXT + 256UL);
 	scoped_free char *script = malloc(cap);
@@ -92,7 +91,7 @@ static int open_ways(const struct ways *ways, const char hash[17], struct cni_er
 	add_way(&t, "prerouting", "ipv6", ways->six, hash);
 	add_way(&t, "output", "ipv4", ways->four, hash);
 	add_way(&t, "output", "ipv6", ways->six, hash);
-	if (nft_program_run(script, err) < 0)
+	if (nft_program_run(script, ms, err) < 0)
 		return cni_wrap(err, "conditionsV4 and conditionsV6");
 	return 0;
 }
@@ -107,7 +106,7 @@ static int chain_use(struct nft_session *s, const char hash[17], uint32_t *ret,
 
 	if (skeleton_chains(&s->tx, NFPROTO_INET, &chains, &n, err) < 0)
 		return -1;
-	(void)text_format(name, sizeof(name), "hostports-%s", hash);
+	(void)text_format(name, sizeof(name), CONDITIONS_CHAIN "%s", hash);
 	*ret = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(chains[i].name, name) == 0)
@@ -179,39 +178,10 @@ static int put_maps(struct nft_session *s, const char hash[17], struct cni_error
 	return nft_tx_commit(&s->tx, false, err);
 }
 
-/* A list that nft refuses leaves nothing. */
-static void take_maps_back(struct nft_session *s, const char hash[17])
-{
-	static const char *const maps[] = { "hostip4", "hostport4", "hostip6", "hostport6" };
-	const struct nft_origin origin = { .what = "conditions", .item = NFT_NO_ITEM };
-	struct nlmsghdr *nlh;
-	struct cni_error ignored;
-	char name[NFT_NAME];
-
-	s->tx.has_genid = false;
-	nft_tx_begin(&s->tx);
-	(void)text_format(name, sizeof(name), "hostports-%s", hash);
-	nlh = nft_tx_msg(&s->tx, NFT_MSG_DELCHAIN, NFPROTO_INET, 0, &origin);
-	if (nlh != NULL) {
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NFT_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
-		nft_tx_end(&s->tx, nlh);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		(void)text_format(name, sizeof(name), "%s-%s", maps[i], hash);
-		nlh = nft_tx_msg(&s->tx, NFT_MSG_DELSET, NFPROTO_INET, 0, &origin);
-		if (nlh == NULL)
-			break;
-		mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NFT_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_SET_NAME, name);
-		nft_tx_end(&s->tx, nlh);
-	}
-	(void)nft_tx_commit(&s->tx, false, &ignored);
-}
-
 static int ensure(struct nft_session *s, const struct ways *ways, const char hash[17],
 		  struct cni_error *err)
 {
+	struct cni_error ignored;
 	uint32_t use = 0;
 	int r;
 
@@ -224,12 +194,13 @@ static int ensure(struct nft_session *s, const struct ways *ways, const char has
 		if (r == 0)
 			r = put_maps(s, hash, err);
 	} while (r < 0 && err->sys == ERESTART && !nft_tx_expired(&s->tx));
-	if (r < 0 || write_file(s->run, hash, ways, err) < 0)
+	if (r < 0)
 		return -1;
-	if (open_ways(ways, hash, err) == 0)
+	if (write_file(s->run, hash, ways, err) == 0 &&
+	    open_ways(ways, hash, NFT_PROGRAM_SECONDS * 1000, err) == 0)
 		return 0;
-	if (use == 0)
-		take_maps_back(s, hash);
+	if (conditions_drop_unused(s, hash, &ignored) < 0) /* a list that nft refuses */
+		trace("%s", ignored.msg);
 	return -1;
 }
 
@@ -244,7 +215,7 @@ int nft_conditions_ensure(const struct nft_conditions *c, const char hash[17],
 	return ensure(&s, &ways, hash, err);
 }
 
-static void restore_one(struct nft_session *s, int folder, const char *hash)
+static void restore_one(struct nft_session *s, int folder, const char *hash, int64_t ms)
 {
 	struct ways ways;
 	struct cni_error err;
@@ -254,8 +225,18 @@ static void restore_one(struct nft_session *s, int folder, const char *hash)
 		return;
 	if (!read_file(folder, hash, &ways))
 		trace("conditions/%s is damaged", hash);
-	else if (open_ways(&ways, hash, &err) < 0)
+	else if (ms <= 0)
+		trace("conditions/%s: no time is left", hash);
+	else if (open_ways(&ways, hash, ms, &err) < 0)
 		trace("%s", err.msg);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static void close_dir(DIR **dir)
@@ -268,13 +249,14 @@ void conditions_restore(struct nft_session *s)
 {
 	scoped_fd int folder = openat(s->run, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	SCOPED(close_dir) DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+	int64_t deadline = now_ms() + CONDITIONS_RESTORE_MS;
 	const struct dirent *d;
 
 	if (dir == NULL)
 		return;
 	(void)take_fd(&folder); /* closed with dir */
 	while ((d = readdir(dir)) != NULL) {
-		if (strspn(d->d_name, "0123456789abcdef") == 16 && d->d_name[16] == '\0')
-			restore_one(s, dirfd(dir), d->d_name);
+		if (conditions_is_hash(d->d_name))
+			restore_one(s, dirfd(dir), d->d_name, deadline - now_ms());
 	}
 }

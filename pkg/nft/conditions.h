@@ -8,11 +8,11 @@
 /*
  * portmap's conditionsV4/V6: one pair of chains and maps per distinct list, "hostports-<hash>",
  * entered by
- * `<conditions> fib daddr type local goto hostports-<hash>`; never global (plugins.md §3.1 QUIRK).
+ * `fib daddr type local <conditions> jump hostports-<hash>`; never global (plugins.md §3.1 QUIRK).
  * iptables spellings (-s, -d, -i, -p, each with `!` before it) are translated; anything else is
  * nft's own language and handed to the nft program once, when the chain does not exist yet (run by
- * absolute path, 10 s, no shell). Control characters, ';', '#', unbalanced braces:
- * CNI_INVALID_CONFIG.
+ * absolute path, 10 s, no shell). Control characters, ';', '#', unbalanced braces, words
+ * that do something instead of asking (drop, set, vmap): CNI_INVALID_CONFIG.
  */
 struct nft_conditions {
 	const char *const *tokens4; /* as configured */

@@ -57,6 +57,69 @@ static int check_words(const struct words *w, struct cni_error *err)
 	return 0;
 }
 
+/* ---- what would do something, where conditions only ask */
+
+#define WORD_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+
+static const char *const deeds[] = {
+	"vmap",	    "set",	  "accept",   "drop", "reject",	  "queue",   "notrack", "jump",
+	"goto",	    "return",	  "continue", "log",  "snat",	  "counter", "dnat",	"tproxy",
+	"dup",	    "masquerade", "fwd",      "add",  "redirect", "map",     "update",	"delete",
+	"synproxy", "meter",	  "reset",    "flow", "quota",
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* nft reads "80accept" as two words, and a part of an address, "::add:1", as none. */
+static const char *deed_of(const char *word, size_t len, bool address)
+{
+	char copy[64];
+
+	if (address && strspn(word, "0123456789abcdefABCDEF") >= len)
+		return NULL;
+	if (!text_format(copy, sizeof(copy), "%.*s", (int)len, word))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(deeds); i++) {
+		if (text_equal_nocase(copy, deeds[i]) ||
+		    ((is_digit(*word) || address) && strcasestr(copy, deeds[i]) != NULL))
+			return deeds[i];
+	}
+	return NULL;
+}
+
+/* The first word outside of quotation marks that does something; "@set" is a name. */
+static const char *find_deed(const char *token)
+{
+	const char *deed = NULL, *p = token;
+
+	while (*p != '\0' && deed == NULL) {
+		size_t len = strspn(p, WORD_CHARS);
+		char before = p > token ? p[-1] : ' ';
+
+		if (*p == '"')
+			len = 1 + strcspn(p + 1, "\"") + 1; /* it is closed: check_words() */
+		else if (len > 0 && before != '@')
+			deed = deed_of(p, len, before == ':' || (p[len] == ':' && is_digit(*p)));
+		p += len > 0 ? len : 1;
+	}
+	return deed;
+}
+
+static int put_word(const struct words *w, struct text *out, struct cni_error *err)
+{
+	const char *token = w->token[w->at], *deed = find_deed(token);
+
+	if (deed != NULL)
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"%s[%zu]: \"%s\" does something; conditions may only ask", w->key,
+				w->at, deed);
+	text_add(out, "%s ", token);
+	return 0;
+}
+
 /* ---- iptables' spellings */
 
 static bool address_ok(const char *text, bool four)
@@ -171,8 +234,10 @@ int conditions_text(const char *key, const char *const *tokens, size_t n, struct
 				return -1;
 		}
 	} else {
-		for (; w.at < n; w.at++)
-			text_add(out, "%s ", tokens[w.at]);
+		for (; w.at < n; w.at++) {
+			if (put_word(&w, out, err) < 0)
+				return -1;
+		}
 	}
 	if (out->cut)
 		return cni_fail(err, CNI_INVALID_CONFIG, "%s: more than %d bytes", key,

@@ -12,7 +12,8 @@
 
 /*
  * `key` names the list in errors. iptables' -s, -d, -i, -p are translated, anything else is nft's
- * own and only checked for what could end the rule. CNI_INVALID_CONFIG.
+ * own and only checked for what could end the rule, and for words that do something.
+ * CNI_INVALID_CONFIG.
  */
 int conditions_text(const char *key, const char *const *tokens, size_t n, struct text *out,
 		    struct cni_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/fs.h"
 #include "base/trace.h"
 #include "nft/attach.h"
+#include "nft/conditions_run.h"
 #include "nft/session.h"
 
 struct gc {
@@ -110,6 +112,18 @@ static int delete_unused_chains(struct nft_session *s, struct cni_error *err)
 	return 0;
 }
 
+static int remove_records(int run, enum nft_user user, const struct gc *gc, struct cni_error *err)
+{
+	struct cni_error first = { 0 };
+
+	for (size_t i = 0; i < gc->n; i++) {
+		if (record_remove(run, user, gc->doomed[i], err) < 0)
+			cni_keep_first(&first, err);
+	}
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
+}
+
 static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *gc,
 			 struct cni_error *err)
 {
@@ -123,28 +137,51 @@ static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *g
 	if (session_find(&s->tx, user, pick_doomed, gc, &list, err) < 0 ||
 	    session_delete(s, skeleton_family(user), &list, err) < 0)
 		return -1; /* the records are what the next GC needs */
-	for (size_t i = 0; i < gc->n; i++) {
-		if (record_remove(s->run, user, gc->doomed[i], err) < 0)
-			cni_keep_first(&first, err);
-	}
+	if (remove_records(s->run, user, gc, err) < 0)
+		cni_keep_first(&first, err);
 	if (user != NFT_SPOOF && delete_unused_chains(s, err) < 0)
+		cni_keep_first(&first, err);
+	if (user == NFT_PORTMAP && conditions_gc(s, err) < 0)
 		cni_keep_first(&first, err);
 	*err = first;
 	return first.code == CNI_OK ? 0 : -1;
 }
 
-/* Nothing is made for a GC where there never was anything. */
-static bool nothing_there(enum nft_user user)
+enum there { NOTHING, RECORDS, TABLES };
+
+/* Nothing is made for a GC where there never was anything; and where the kernel has no nf_tables,
+ * nothing but records can be left. */
+static enum there what_is_there(enum nft_user user)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct skeleton found;
 	struct cni_error err;
 	scoped_fd int run = -1;
+	bool folder = fs_run_dir(false, &run, &err) == 0 || err.sys != ENOENT;
 
-	return fs_run_dir(false, &run, &err) < 0 && err.sys == ENOENT &&
-	       nft_tx_open(&tx, &err) == 0 &&
-	       skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, &err) == 0 &&
-	       !found.there;
+	if (nft_tx_open(&tx, &err) < 0)
+		return err.sys != EPROTONOSUPPORT ? TABLES : folder ? RECORDS : NOTHING;
+	if (skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, &err) < 0)
+		return TABLES; /* whoever asks next says what is wrong */
+	if (found.unknown)
+		return folder ? RECORDS : NOTHING;
+	return folder || found.there ? TABLES : NOTHING;
+}
+
+/* A session cannot be had without a socket. */
+static int gc_records(enum nft_user user, struct gc *gc, struct cni_error *err)
+{
+	scoped_fd int run = -1, lock = -1;
+
+	if (fs_run_dir(false, &run, err) < 0)
+		return -1;
+	lock = openat(run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lock < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
+	if (fs_lock(lock, "nft.lock", FS_LOCK_SECONDS, err) < 0 ||
+	    record_each(run, user, judge_record, gc, err) < 0)
+		return -1;
+	return remove_records(run, user, gc, err);
 }
 
 int nft_gc(enum nft_user user, const char *network,
@@ -154,8 +191,14 @@ int nft_gc(enum nft_user user, const char *network,
 	SCOPED(gc_free) struct gc gc = { .network = network, .valid = valid, .arg = arg };
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 
-	if (nothing_there(user))
+	switch (what_is_there(user)) {
+	case NOTHING:
 		return 0;
+	case RECORDS:
+		return gc_records(user, &gc, err);
+	case TABLES:
+		break;
+	}
 	if (session_open(&s, err) < 0)
 		return -1;
 	return gc_in_session(&s, user, &gc, err);

@@ -16,6 +16,8 @@
 #include "base/scoped.h"
 #include "base/trace.h"
 
+#define KILL_PATIENCE_MS 1000
+
 static const char *find_program(void)
 {
 	static const char *const paths[] = { "/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft",
@@ -44,24 +46,42 @@ static void exec_program(const char *path, int in, int out, pid_t parent)
 	_exit(127);
 }
 
-/* -1 with errno, ETIME when it had to be killed. */
-static int wait_for(pid_t pid, int *ret_status)
+/* Even SIGKILL waits for a program that sleeps in the kernel: then it is left to whoever reaps us.
+ */
+static int end_of(pid_t pid, int pidfd)
 {
-	scoped_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	int r = pidfd < 0 ? -1 : poll(&end, 1, NFT_PROGRAM_SECONDS * 1000);
 
-	if (r <= 0)
-		(void)kill(pid, SIGKILL);
-	if (waitpid(pid, ret_status, 0) < 0)
-		return -1;
-	if (r > 0)
-		return 0;
+	(void)kill(pid, SIGKILL);
+	if (poll(&end, 1, KILL_PATIENCE_MS) > 0)
+		(void)waitpid(pid, NULL, 0);
 	errno = ETIME;
 	return -1;
 }
 
-static int run(const char *path, int in, int out, int *ret_status)
+/* -1 with errno, ETIME when it had to be killed. */
+static int wait_for(pid_t pid, int64_t ms, int *ret_status)
+{
+	scoped_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	int r;
+
+	if (pidfd < 0) {
+		int saved = errno;
+
+		(void)kill(pid, SIGKILL);
+		errno = saved;
+		return -1;
+	}
+	do {
+		r = poll(&end, 1, (int)ms);
+	} while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		return end_of(pid, pidfd);
+	return waitpid(pid, ret_status, 0) < 0 ? -1 : 0;
+}
+
+static int run(const char *path, int in, int out, int64_t ms, int *ret_status)
 {
 	const struct sigaction normal = { .sa_handler = SIG_DFL };
 	struct sigaction old;
@@ -74,7 +94,7 @@ static int run(const char *path, int in, int out, int *ret_status)
 	if (pid == 0)
 		exec_program(path, in, out, self);
 	if (pid > 0)
-		r = wait_for(pid, ret_status);
+		r = wait_for(pid, ms, ret_status);
 	saved = errno;
 	(void)sigaction(SIGCHLD, &old, NULL);
 	errno = saved;
@@ -99,7 +119,7 @@ static int judge(int status, int out, struct cni_error *err)
 	return -1;
 }
 
-int nft_program_run(const char *script, struct cni_error *err)
+int nft_program_run(const char *script, int64_t ms, struct cni_error *err)
 {
 	scoped_fd int in = memfd_create("script", MFD_CLOEXEC);
 	scoped_fd int out = memfd_create("answer", MFD_CLOEXEC);
@@ -115,7 +135,7 @@ int nft_program_run(const char *script, struct cni_error *err)
 	    lseek(in, 0, SEEK_SET) < 0)
 		return cni_fail_sys(err, errno, "write a script for nft");
 	trace("run %s", path);
-	if (run(path, in, out, &status) < 0)
+	if (run(path, in, out, ms, &status) < 0)
 		return cni_fail_sys(err, errno, "run %s", path);
 	return judge(status, out, err);
 }

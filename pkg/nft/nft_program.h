@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/error.h"
 
 /*
  * Run the nft program on a script, which it takes whole or not at all: by absolute path, without
- * shell, at most NFT_PROGRAM_SECONDS. A script that it refuses: CNI_INVALID_CONFIG with its words
- * in details; no program, no end in time: CNI_KERNEL.
+ * shell, at most `ms` milliseconds (1 to NFT_PROGRAM_SECONDS * 1000). A script that it refuses:
+ * CNI_INVALID_CONFIG with its words in details; no program, no end in time: CNI_KERNEL.
  */
 #define NFT_PROGRAM_SECONDS 10
-int nft_program_run(const char *script, struct cni_error *err);
+int nft_program_run(const char *script, int64_t ms, struct cni_error *err);
