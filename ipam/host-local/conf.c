@@ -273,20 +273,29 @@ static const struct jfield ips_fields[] = {
 	{ "ips", J_CUSTOM, .custom = parse_ips, .doc = "capability ips: addresses asked for" },
 };
 
+static int parse_cni(const json_t *value, const struct jpath *at, void *member,
+		     struct cni_error *err)
+{
+	return jconf_fill(value, at, ips_fields, ARRAY_SIZE(ips_fields), member, err);
+}
+
+static const struct jfield args_fields[] = {
+	{ "cni", J_CUSTOM, .custom = parse_cni },
+};
+
 /* In the reference's order: the runtime's sets, the one written directly into "ipam", "ranges". */
 static int parse_all(const struct cni_args *args, const json_t *ipam, struct host_local_conf *conf,
 		     struct cni_error *err)
 {
 	const json_t *runtime = jconf_get(args->conf, "runtimeConfig");
-	const json_t *cni = jconf_get(jconf_get(args->conf, "args"), "cni");
+	const json_t *conf_args = jconf_get(args->conf, "args");
 	const struct jpath at_runtime = { .key = "runtimeConfig" };
 	const struct jpath at_ipam = { .key = "ipam" };
 	const struct jpath at_args = { .key = "args" };
-	const struct jpath at_cni = { .up = &at_args, .key = "cni" };
 	struct range_conf legacy;
 
 	if (parse_env_ip(args->cni_args, conf, err) < 0 ||
-	    (json_is_object(cni) && jconf_fill(cni, &at_cni, ips_fields, 1, conf, err) < 0) ||
+	    jconf_fill(conf_args, &at_args, args_fields, ARRAY_SIZE(args_fields), conf, err) < 0 ||
 	    jconf_fill(runtime, &at_runtime, ips_fields, 1, conf, err) < 0 ||
 	    jconf_fill(runtime, &at_runtime, ip_ranges_fields, 1, conf, err) < 0 ||
 	    fill_range(ipam, &at_ipam, &legacy, err) < 0)

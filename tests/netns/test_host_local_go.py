@@ -117,7 +117,8 @@ def errors_are_the_same(w):
         call(w, "go", "ADD", args=args).fails()
         call(w, "ours", "ADD", args=args).fails(4)
     for top in ({"args": {"cni": {"ips": ["x"]}}}, {"runtimeConfig": {"ips": ["10.1.2.3/99"]}}, {"args": {"cni": {"ips": [""]}}},
-                {"runtimeConfig": {"ipRanges": [[{"subnet": "x"}]]}}, {"args": {"cni": {"ips": "10.1.2.3"}}}):
+                {"runtimeConfig": {"ipRanges": [[{"subnet": "x"}]]}}, {"args": {"cni": {"ips": "10.1.2.3"}}},
+                {"args": 5}, {"args": {"cni": 5}}, {"args": []}, {"runtimeConfig": 5}):
         call(w, "go", "ADD", c={**POD, **top}).fails()
         call(w, "ours", "ADD", c={**POD, **top}).fails()
 

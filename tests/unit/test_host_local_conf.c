@@ -62,7 +62,7 @@ static void good(void **state)
 		  "{\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.0.10\",\"rangeEnd\":"
 		  "\"10.0.0.20\"}],[{\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.0.21\"}]]}}",
 		  "10.0.0.1-10.0.0.9,10.0.0.10-10.0.0.20 10.0.0.21-10.0.0.254" },
-		{ "{\"IPAM\":{\"SubNet\":\"10.1.2.0/24\"},\"args\":\"not ours\"}",
+		{ "{\"IPAM\":{\"SubNet\":\"10.1.2.0/24\"},\"args\":{\"theirs\":5}}",
 		  "10.1.2.1-10.1.2.254" },
 		{ "{\"ipam\":{\"subnet\":\"10.1.2.0/24\",\"ranges\":null,\"routes\":null,"
 		  "\"dataDir\":null,\"gateway\":null},\"args\":{\"cni\":null},\"runtimeConfig\":"
@@ -137,6 +137,10 @@ static const struct {
 	{ "{\"ipam\":" ONE ",\"runtimeConfig\":{\"ips\":[\"10.1.2.3/99\"]}}", 7,
 	  "runtimeConfig.ips[0]: invalid IP address 10.1.2.3/99" },
 	{ "{\"ipam\":" ONE ",\"runtimeConfig\":7}", 6, "runtimeConfig: 7 is not an object" },
+	{ "{\"ipam\":" ONE ",\"args\":5}", 6, "args: 5 is not an object" },
+	{ "{\"ipam\":" ONE ",\"args\":[]}", 6, "args: [] is not an object" },
+	{ "{\"ipam\":" ONE ",\"args\":{\"cni\":\"x\"}}", 6, "args.cni: \"x\" is not an object" },
+	{ "{\"ipam\":" ONE ",\"runtimeConfig\":[]}", 6, "runtimeConfig: [] is not an object" },
 	{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":[\"192.0.2.3\",\"\"]}}}", 7,
 	  "args.cni.ips[1]: cannot understand ip: " },
 	{ "{\"ipam\":" ONE ",\"args\":{\"cni\":{\"ips\":\"192.0.2.3\"}}}", 6,
