@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import shutil
+import time
 from pathlib import Path
 
 from world import eq, main, test
@@ -131,6 +133,27 @@ def gc_without_netfilter(w):
                  "ASAN_OPTIONS=detect_leaks=0", f"{w.bin}/portmap"], input=json.dumps(conf), check=False)
     eq((done.returncode, done.stdout), (0, ""))
     eq([f for f in os.listdir(folder) if f.startswith("portmap-")], [])
+
+
+@test
+def an_nft_that_hangs_does_not_hold_the_lock_for_long(w):
+    """After a flush all lists together have five seconds, whatever the program does."""
+    for i, words in enumerate(LISTS):
+        add(w, w.pod(f"p{i}"), 8080 + i, list=with_words(words, f"net{i}", 80 + i))
+    w.sh("nft flush ruleset")
+    Path("/run/world/slow").write_text("#!/bin/sh\nexec sleep 60\n")
+    os.chmod("/run/world/slow", 0o755)
+    real = os.path.realpath(shutil.which("nft"))
+    w.sh(f"mount --bind /run/world/slow {real}")
+    start = time.monotonic()
+    add(w, w.pod("plain"), 9000)
+    took = time.monotonic() - start
+    assert 4 < took < 9, took
+    # The next ADD of each network lets it in again.
+    w.sh(f"umount {real}")
+    for i, words in enumerate(LISTS):
+        add(w, w.pod(f"q{i}"), 8090 + i, list=with_words(words, f"net{i}", 80 + i))
+    eq(len([line for line in traces(w)[0] if "jump hostports-" in line]), 12)
 
 
 if __name__ == "__main__":
