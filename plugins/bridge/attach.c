@@ -41,6 +41,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "base/undo.h"
 #include "cni/codec.h"
 #include "cni/delegate.h"
@@ -351,6 +352,19 @@ struct nft_item bridge_spoof_item(const char *veth, const struct mac *mac)
 	return item;
 }
 
+/*
+ * Somebody flushed the ruleset and this pod needs nothing of it: the others' rules, and with them
+ * the guard that closes what route_localnet opens, come back all the same. Not this pod's trouble
+ * if not.
+ */
+static void repair_nft(void)
+{
+	struct cni_error err;
+
+	if (nft_repair(&err) < 0)
+		trace("repair nftables: %s", err.msg);
+}
+
 static int add_nft(struct attaching *a, const struct cni_result *result, struct cni_error *err)
 {
 	static const enum nft_user spoof = NFT_SPOOF, masq = NFT_MASQ;
@@ -366,6 +380,8 @@ static int add_nft(struct attaching *a, const struct cni_result *result, struct 
 		if (nft_masq_attach(&a->owner, links[0], result->ips, result->n_ips, err) < 0)
 			return cni_wrap(err, "ipMasq");
 		undo_push(&a->undo, undo_nft, &a->owner, &masq);
+	} else {
+		repair_nft();
 	}
 	return 0;
 }

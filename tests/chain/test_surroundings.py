@@ -243,6 +243,22 @@ def flush_ruleset_is_repaired_by_the_next_add(w):
     detach(w, c, a, b, d)
 
 
+@test
+def a_pod_without_nat_repairs_the_guard(w):
+    """CVE-2020-8558: route_localnet stays when a flush takes the guard; any ADD must bring it back."""
+    c, a, b, node2 = attach(w)
+    w.serve(7777, text="secret", address="127.0.0.1")
+    b.sh("ip addr flush dev lo; ip route add 127.0.0.0/8 via 10.55.0.1; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
+    eq(b.ask("127.0.0.1", 7777, seconds=1), None, "the guard stands")
+    w.sh("nft flush ruleset")
+    assert b.ask("127.0.0.1", 7777), "the attack works without the guard, or this test shows nothing"
+    plain = {"cniVersion": "1.1.0", "name": "plain", "type": "bridge", "bridge": "br7", "ipam": {}}
+    w.call("bridge", "ADD", plain, w.pod("l2"), id="l2").ok()
+    eq(b.ask("127.0.0.1", 7777, source_port=4444, seconds=1), None, "after the next ADD")
+    traffic(w, a, b, node2)
+    detach(w, c, a, b)
+
+
 @test(timeout=120)
 def many_at_once(w):
     """32 chains at once: no failure, no duplicate, and nothing left."""
