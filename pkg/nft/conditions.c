@@ -197,7 +197,7 @@ static int ensure(struct nft_session *s, const struct ways *ways, const char has
 	if (r < 0)
 		return -1;
 	if (write_file(s->run, hash, ways, err) == 0 &&
-	    open_ways(ways, hash, NFT_PROGRAM_SECONDS * 1000, err) == 0)
+	    open_ways(ways, hash, NFT_PROGRAM_SECONDS * INT64_C(1000), err) == 0)
 		return 0;
 	if (conditions_drop_unused(s, hash, &ignored) < 0) /* a list that nft refuses */
 		trace("%s", ignored.msg);
