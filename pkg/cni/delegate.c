@@ -98,6 +98,7 @@ struct delegate {
 	const struct cni_args *args;
 	const char *type;
 	enum cni_verb verb;
+	unsigned seconds;
 	char file[PATH_MAX];
 };
 
@@ -167,7 +168,7 @@ static int run(const struct delegate *d, char **ret_out, size_t *ret_len, struct
 					 .input = d->args->stdin_text,
 					 .input_len = d->args->stdin_len,
 					 .max_output = CNI_DELEGATE_MAX,
-					 .seconds = CNI_DELEGATE_SECONDS };
+					 .seconds = d->seconds };
 
 	trace("run %s: %s", d->file, command);
 	if (cni_spawn(&child, &out, &len, &status, err) < 0)
@@ -218,7 +219,9 @@ static int run_add(const struct delegate *d, struct cni_result *result, struct c
 int cni_delegate_add(const struct cni_args *args, const char *type, struct cni_result *result,
 		     struct cni_error *err)
 {
-	struct delegate d = { .args = args, .type = type, .verb = CNI_ADD };
+	struct delegate d = {
+		.args = args, .type = type, .verb = CNI_ADD, .seconds = CNI_DELEGATE_SECONDS
+	};
 
 	if (find_plugin(args->path, type, d.file, err) < 0)
 		return -1;
@@ -228,7 +231,9 @@ int cni_delegate_add(const struct cni_args *args, const char *type, struct cni_r
 int cni_delegate(const struct cni_args *args, const char *type, enum cni_verb verb,
 		 struct cni_error *err)
 {
-	struct delegate d = { .args = args, .type = type, .verb = verb };
+	struct delegate d = {
+		.args = args, .type = type, .verb = verb, .seconds = CNI_DELEGATE_SECONDS
+	};
 	scoped_free char *out = NULL;
 	size_t len;
 
@@ -265,10 +270,32 @@ static int add_addresses(const struct delegate *d, int interface, struct cni_res
 	return 0;
 }
 
+unsigned cni_rollback_seconds(int64_t spent_usec)
+{
+	int64_t left = CNI_DELEGATE_SECONDS - spent_usec / 1000000;
+
+	return left > CNI_ROLLBACK_SECONDS ? (unsigned)left : CNI_ROLLBACK_SECONDS;
+}
+
+/* The DEL of an ADD that began at `start_usec` and failed. */
+static int roll_back(struct delegate *d, int64_t start_usec, struct cni_error *err)
+{
+	scoped_free char *out = NULL;
+	size_t len;
+
+	d->verb = CNI_DEL;
+	d->seconds = cni_rollback_seconds(cni_now_usec() - start_usec);
+	return run(d, &out, &len, err);
+}
+
 int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *result,
 		 struct cni_error *err)
 {
-	struct delegate d = { .args = args, .type = args->ipam_type, .verb = CNI_ADD };
+	struct delegate d = { .args = args,
+			      .type = args->ipam_type,
+			      .verb = CNI_ADD,
+			      .seconds = CNI_DELEGATE_SECONDS };
+	int64_t start_usec = cni_now_usec();
 	struct cni_error step;
 
 	if (args->ipam_type == NULL)
@@ -281,7 +308,7 @@ int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *
 	cni_clear(&step);
 	/* DLG-07, DLG-08. A configuration that ADD refused is often refused again: once is enough.
 	 */
-	if (cni_ipam(args, CNI_DEL, &step) < 0 && strcmp(step.msg, err->msg) != 0)
+	if (roll_back(&d, start_usec, &step) < 0 && strcmp(step.msg, err->msg) != 0)
 		cni_keep_first(err, &step);
 	return -1;
 }

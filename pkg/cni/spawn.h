@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct cni_error;
 
@@ -24,3 +25,6 @@ struct cni_child {
  */
 int cni_spawn(const struct cni_child *child, char **ret_out, size_t *ret_len, int *ret_status,
 	      struct cni_error *err);
+
+/* The limit of the DEL that takes back an ADD which failed after so many microseconds. */
+unsigned cni_rollback_seconds(int64_t spent_usec);

@@ -8,6 +8,7 @@
 #include "base/scoped.h"
 #include "base/text.h"
 #include "cni/delegate.h"
+#include "cni/spawn.h"
 
 /* ---- DLG-01, DLG-02: which program ---- */
 
@@ -289,6 +290,22 @@ static void dlg07_a_failing_rollback_is_told_too(void **state)
 	assert_non_null(strstr(w->err.details, "no DEL"));
 }
 
+static void dlg07_the_rollback_has_what_is_left(void **state)
+{
+	static const struct {
+		int64_t spent_usec;
+		unsigned want;
+	} rows[] = {
+		{ 0, 60 },	 { 999999, 60 },  { 1000000, 59 },
+		{ 54000000, 6 }, { 55000000, 5 }, { 59999999, 5 },
+		{ 60000000, 5 }, { 65000000, 5 }, { 3600000000, 5 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_int_equal(cni_rollback_seconds(rows[i].spent_usec), rows[i].want);
+}
+
 static void no_ipam_type_does_nothing(void **state)
 {
 	struct world *w = *state;
@@ -317,6 +334,7 @@ int main(void)
 		world_test(add11_res10_addresses_get_our_index),
 		world_test(dlg07_dlg08_add12_a_failed_add_is_taken_back),
 		world_test(dlg07_a_failing_rollback_is_told_too),
+		cmocka_unit_test(dlg07_the_rollback_has_what_is_left),
 		world_test(no_ipam_type_does_nothing),
 	};
 
