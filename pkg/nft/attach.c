@@ -34,8 +34,8 @@
 #include "base/trace.h"
 #include "nft/session.h"
 
-#define TRIES_MAX 10000 /* the deadline comes first, but for a hand that races with ours for ever  \
-			 */
+/* The deadline comes first, but for a hand that races with ours for ever. */
+#define TRIES_MAX 10000
 
 /* How long a conflict waits for the other's links to go, at most: 300 ms. */
 #define DYING_LOOKS   20
