@@ -139,3 +139,13 @@ int nft_program_run(const char *script, int64_t ms, struct cni_error *err)
 		return cni_fail_sys(err, errno, "run %s", path);
 	return judge(status, out, err);
 }
+
+int nft_program_status(struct cni_error *err)
+{
+	if (find_program() != NULL)
+		return 0;
+	return cni_fail(
+	    err, CNI_NOT_AVAILABLE,
+	    "conditionsV4 and conditionsV6 need the program nft, which is not installed "
+	    "(package nftables)");
+}

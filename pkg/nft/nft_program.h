@@ -12,3 +12,6 @@
  */
 #define NFT_PROGRAM_SECONDS 10
 int nft_program_run(const char *script, int64_t ms, struct cni_error *err);
+
+/* STATUS: is there an nft program to run? CNI_NOT_AVAILABLE names the package if not. */
+int nft_program_status(struct cni_error *err);
