@@ -14,8 +14,10 @@
 #include "cni/jout.h"
 #include "conf/jconf.h"
 
-/* For a caller that does not read its pipe: of the answer, and of a remark. */
+/* For a caller that does not read its pipe: of the answer, of the error object (an empty pipe takes
+ * it at once; a full one is that of an answer which waited already), and of a remark. */
 #define WRITE_TIMEOUT_MS 30000
+#define ERROR_TIMEOUT_MS 3000
 #define NOTE_TIMEOUT_MS	 1000
 
 int64_t cni_now_usec(void)
@@ -155,7 +157,7 @@ void cni_report(const struct cni_call *call, const struct cni_error *err)
 	const char *out = text != NULL ? text : no_memory;
 	struct cni_error why;
 
-	if (cni_write(call->out_fd, out, strlen(out), &why) < 0)
+	if (cni_write_within(call->out_fd, out, strlen(out), ERROR_TIMEOUT_MS, &why) < 0)
 		cni_note("%s (code %d; the error object itself: %s)", err->msg, err->code, why.msg);
 	send_journal(call, err);
 }

@@ -198,6 +198,28 @@ static void nobody_reads_the_answer(void **state)
 	}
 }
 
+static void an_error_object_does_not_wait_as_long(void **state)
+{
+	char text[PIPE_BUF] = "";
+	struct cni_call call = { .plugin = &fake, .command = "ADD" };
+	struct cni_error err, step;
+	int64_t start;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	while (cni_write_within(ends[1], text, sizeof(text), 100, &step) == 0)
+		;
+	(void)cni_fail(&err, CNI_KERNEL, "the error");
+	call.out_fd = ends[1];
+	call.start_usec = start = cni_now_usec();
+	call.args = (struct cni_args){ .network = "n", .container = "c", .ifname = "e" };
+	cni_report(&call, &err);
+	assert_in_range(cni_now_usec() - start, 2900000, 15000000);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 static void a_reader_gets_all_of_it(void **state)
 {
 	scoped_free char *text = calloc(1, BIG);
@@ -252,6 +274,7 @@ int main(void)
 		cmocka_unit_test(err01_any_bytes_become_one_document),
 		cmocka_unit_test(dispositions_of_signals_come_back),
 		cmocka_unit_test(nobody_reads_the_answer),
+		cmocka_unit_test(an_error_object_does_not_wait_as_long),
 		cmocka_unit_test(a_reader_gets_all_of_it),
 		cmocka_unit_test(up_to_pipe_buf_is_one_write),
 	};
