@@ -210,7 +210,7 @@ static void an_error_object_does_not_wait_as_long(void **state)
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	while (cni_write_within(ends[1], text, sizeof(text), 100, &step) == 0)
 		;
-	(void)cni_fail(&err, CNI_KERNEL, "the error");
+	assert_int_equal(cni_fail(&err, CNI_KERNEL, "the error"), -1);
 	call.out_fd = ends[1];
 	call.start_usec = start = cni_now_usec();
 	call.args = (struct cni_args){ .network = "n", .container = "c", .ifname = "e" };
