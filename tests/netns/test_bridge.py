@@ -189,8 +189,9 @@ def leftover_of_a_killed_add_is_replaced(w):
     w.call("host-local", "DEL", conf(), a).ok()
     w.remove(a)
     a = w.pod("a")
-    # The namespace took the pair with it: put the host end back as a kill between two steps leaves it.
-    w.sh(f"ip link add {host_veth(r)} alias 'podwire testnet c1 eth0' type veth peer name lost", check=False)
+    # The namespace takes the pair with it, a little later: put the host end back as a kill leaves it.
+    wait_for(lambda: w.sh(f"ip link show {host_veth(r)}", check=False).returncode != 0, "the pair to go")
+    w.sh(f"ip link add {host_veth(r)} type veth peer name lost")
     w.sh(f"ip link set {host_veth(r)} alias 'podwire testnet c1 eth0'")
     again = w.call("bridge", "ADD", conf(), a).ok()
     eq(host_veth(again), host_veth(r))
