@@ -199,6 +199,17 @@ const struct cni_interface *cni_result_pod_interface(const struct cni_result *r,
 	return NULL;
 }
 
+const struct cni_interface *cni_result_host_interface(const struct cni_result *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_interfaces; i++) {
+		const struct cni_interface *one = &r->interfaces[i];
+
+		if (one->sandbox == NULL && strcmp(one->name, name) == 0)
+			return one;
+	}
+	return NULL;
+}
+
 bool cni_result_ip_is_pods(const struct cni_result *r, size_t i, const char *ifname)
 {
 	int index = r->ips[i].interface;

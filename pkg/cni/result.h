@@ -67,6 +67,9 @@ int cni_dns_copy(struct cni_dns *to, const struct cni_dns *from, struct cni_erro
 const struct cni_interface *cni_result_pod_interface(const struct cni_result *r, const char *ifname,
 						     const char *netns, size_t *ret_index);
 
+/* The host-side interface (without sandbox) of that name, or NULL. Borrowed. */
+const struct cni_interface *cni_result_host_interface(const struct cni_result *r, const char *name);
+
 /* Does ips[i] belong to the container's interface `ifname`? No index, an index out of range, or the
  * entry of that name with a sandbox (plugins.md §3.1, PRV-10). */
 bool cni_result_ip_is_pods(const struct cni_result *r, size_t i, const char *ifname);

@@ -65,7 +65,7 @@ struct attaching {
 	struct undo undo;
 };
 
-static int random_mac(struct mac *ret, struct cni_error *err)
+int bridge_random_mac(struct mac *ret, struct cni_error *err)
 {
 	uint64_t random;
 
@@ -114,7 +114,7 @@ static int make_bridge(struct attaching *a, struct cni_error *err)
 				    .mtu = a->mtu,
 				    .vlan_filtering = a->conf->vlan != 0 || a->conf->has_trunk };
 
-	if (random_mac(&spec.mac, err) < 0)
+	if (bridge_random_mac(&spec.mac, err) < 0)
 		return -1;
 	if (link_add_bridge(&a->host, &spec, err) < 0 && err->sys != EEXIST)
 		return -1;
@@ -233,7 +233,7 @@ static int make_veth(struct attaching *a, struct cni_error *err)
 
 	ifname_host_veth(&a->owner, name);
 	ifname_alias(&a->owner, alias);
-	if (random_mac(&spec.host_mac, err) < 0 || random_mac(&spec.pod_mac, err) < 0)
+	if (bridge_random_mac(&spec.host_mac, err) < 0 || bridge_random_mac(&spec.pod_mac, err) < 0)
 		return -1;
 	if (a->conf->has_mac)
 		spec.pod_mac = a->conf->mac;

@@ -35,6 +35,9 @@ struct pod_config bridge_pod_config(const struct bridge_conf *conf, const struct
  */
 bool bridge_owns_veth(const struct link *link, const struct owner *owner);
 
+/* A random MAC that is ours to give: set explicitly, it keeps udev's policies off. */
+int bridge_random_mac(struct mac *ret, struct cni_error *err);
+
 /* macspoofchk: one element, compared and released like the others. */
 struct nft_item;
 struct nft_item bridge_spoof_item(const char *veth, const struct mac *mac);

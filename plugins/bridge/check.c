@@ -21,17 +21,6 @@ struct checking {
 	struct link bridge, inside, veth;
 };
 
-static const struct cni_interface *host_entry(const struct cni_args *args, const char *name)
-{
-	for (size_t i = 0; i < args->prev.n_interfaces; i++) {
-		const struct cni_interface *one = &args->prev.interfaces[i];
-
-		if (one->sandbox == NULL && strcmp(one->name, name) == 0)
-			return one;
-	}
-	return NULL;
-}
-
 static int check_mac(const struct cni_interface *entry, const struct link *link, const char *what,
 		     struct cni_error *err)
 {
@@ -50,7 +39,7 @@ static int check_mac(const struct cni_interface *entry, const struct link *link,
 static int check_bridge(struct checking *c, struct cni_error *err)
 {
 	const char *name = c->conf->bridge;
-	const struct cni_interface *entry = host_entry(c->args, name);
+	const struct cni_interface *entry = cni_result_host_interface(&c->args->prev, name);
 
 	if (link_get(&c->host, name, &c->bridge, err) < 0)
 		return err->sys == ENODEV
@@ -96,7 +85,7 @@ static int check_port(struct checking *c, struct cni_error *err)
 		    "CNI veth created for bridge %s was not found: the host end of %s is "
 		    "no port of it any more",
 		    c->conf->bridge, c->args->ifname);
-	entry = host_entry(c->args, c->veth.name);
+	entry = cni_result_host_interface(&c->args->prev, c->veth.name);
 	if (entry == NULL)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"prevResult does not list %s, the host end of %s", c->veth.name,

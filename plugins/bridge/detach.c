@@ -10,17 +10,6 @@
 #include "netlink/owned.h"
 #include "nft/attach.h"
 
-static bool listed_in_prev(const struct cni_args *args, const char *name)
-{
-	for (size_t i = 0; args->has_prev && i < args->prev.n_interfaces; i++) {
-		const struct cni_interface *one = &args->prev.interfaces[i];
-
-		if (one->sandbox == NULL && strcmp(one->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Is this host end the Go plugin's, made for this very network? */
 static bool made_by_reference(const struct cni_args *args, struct nl *host, const struct link *veth)
 {
@@ -29,7 +18,7 @@ static bool made_by_reference(const struct cni_args *args, struct nl *host, cons
 
 	if (strcmp(veth->kind, "veth") != 0 || veth->alias[0] != '\0')
 		return false;
-	if (listed_in_prev(args, veth->name))
+	if (args->has_prev && cni_result_host_interface(&args->prev, veth->name) != NULL)
 		return true;
 	return veth->master != 0 && link_get_index(host, veth->master, &master, &ignored) == 0 &&
 	       strcmp(master.name, bridge_conf_name(args)) == 0;

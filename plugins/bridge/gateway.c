@@ -12,7 +12,6 @@
 #include <linux/if_addr.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/fs.h"
@@ -164,7 +163,6 @@ static void vlan_port_name(const struct bridge_conf *conf, char name[IFNAME_MAX]
 static int make_vlan_pair(struct nl *host, const struct link *bridge, const char *port,
 			  const char *gateway, struct cni_error *err)
 {
-	uint64_t random[2];
 	struct veth_spec spec = { .host_name = port,
 				  .master = bridge->index,
 				  .master_name = bridge->name,
@@ -173,10 +171,8 @@ static int make_vlan_pair(struct nl *host, const struct link *bridge, const char
 				  .netns_fd = -1 };
 	struct link made;
 
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return cni_fail_sys(err, errno, "read random bytes for a MAC address");
-	spec.host_mac = mac_from_hash(random[0]);
-	spec.pod_mac = mac_from_hash(random[1]);
+	if (bridge_random_mac(&spec.host_mac, err) < 0 || bridge_random_mac(&spec.pod_mac, err) < 0)
+		return -1;
 	if (link_add_veth(host, &spec, &made, err) < 0 && err->sys != EEXIST)
 		return -1;
 	return 0;
