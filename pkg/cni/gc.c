@@ -29,8 +29,9 @@ static bool same(const struct cni_attachment *a, const char *container, const ch
 	return strcmp(a->container, container) == 0 && strcmp(a->ifname, ifname) == 0;
 }
 
-bool cni_attachment_valid(const struct cni_args *args, const char *container, const char *ifname)
+bool cni_attachment_valid(const void *call_args, const char *container, const char *ifname)
 {
+	const struct cni_args *args = call_args;
 	const struct cni_gc_index *index = args->valid_index;
 
 	if (index == NULL) {

@@ -199,6 +199,19 @@ const struct cni_interface *cni_result_pod_interface(const struct cni_result *r,
 	return NULL;
 }
 
+size_t cni_result_host_names(const struct cni_result *r, const char **ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_interfaces && n < max; i++) {
+		const struct cni_interface *itf = &r->interfaces[i];
+
+		if (itf->name != NULL && (itf->sandbox == NULL || itf->sandbox[0] == '\0'))
+			ret[n++] = itf->name;
+	}
+	return n;
+}
+
 const struct cni_interface *cni_result_host_interface(const struct cni_result *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_interfaces; i++) {

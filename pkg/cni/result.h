@@ -67,6 +67,10 @@ int cni_dns_copy(struct cni_dns *to, const struct cni_dns *from, struct cni_erro
 const struct cni_interface *cni_result_pod_interface(const struct cni_result *r, const char *ifname,
 						     const char *netns, size_t *ret_index);
 
+/* The names of the first `max` host-side interfaces (those without sandbox); their number.
+ * Borrowed. */
+size_t cni_result_host_names(const struct cni_result *r, const char **ret, size_t max);
+
 /* The host-side interface (without sandbox) of that name, or NULL. Borrowed. */
 const struct cni_interface *cni_result_host_interface(const struct cni_result *r, const char *name);
 

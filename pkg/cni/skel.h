@@ -61,8 +61,9 @@ struct cni_args {
 /* (network, container, ifname) of the call. */
 struct owner cni_owner(const struct cni_args *args);
 
-/* GC: is this attachment of our network among the valid ones? Hashed: constant time. */
-bool cni_attachment_valid(const struct cni_args *args, const char *container, const char *ifname);
+/* GC: is this attachment of our network among the valid ones? Hashed: constant time. `args` is the
+ * call's struct cni_args; a void pointer, so that nft_gc() can be handed the function as it is. */
+bool cni_attachment_valid(const void *args, const char *container, const char *ifname);
 
 /*
  * A plugin is this table. A verb returns 0 or -1 with `err` filled. NULL verbs succeed silently

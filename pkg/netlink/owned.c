@@ -65,3 +65,32 @@ int owned_links_gc(struct nl *nl, const char *kind, const char *network, char (*
 	*err = first;
 	return -1;
 }
+
+static bool is_pair_on_host(const struct link *link)
+{
+	return strcmp(link->kind, "veth") == 0 && link->peer != 0 && !link->peer_elsewhere;
+}
+
+static bool dies_with_the_pod(struct nl *nl, const char *name)
+{
+	struct cni_error ignored;
+	struct link link;
+
+	return ifname_problem(name) == NULL && link_get(nl, name, &link, &ignored) == 0 &&
+	       strcmp(link.kind, "bridge") != 0 && !is_pair_on_host(&link);
+}
+
+void owned_links_of_pod(struct nl *nl, const struct owner *owner, const char *const *names,
+			size_t n, struct owned_links *ret)
+{
+	size_t used = 0;
+
+	ifname_host_veth(owner, ret->veth);
+	if (dies_with_the_pod(nl, ret->veth))
+		ret->names[used++] = ret->veth;
+	for (size_t i = 0; i < n && used < OWNED_LINKS_MAX; i++) {
+		if (strcmp(names[i], ret->veth) != 0 && dies_with_the_pod(nl, names[i]))
+			ret->names[used++] = names[i];
+	}
+	ret->names[used] = NULL;
+}

@@ -45,7 +45,7 @@ struct claim {
 	struct nft_elem elem;
 	size_t item;  /* index into the wanted items */
 	bool replace; /* an element with this key goes in the same transaction */
-	bool shared;  /* the same container has it through another network: left to that one */
+	bool shared;  /* another attachment has it, which is no conflict: left to that one */
 };
 
 /* What one ADD wants, and what it found out about others. */
@@ -84,9 +84,7 @@ static size_t item_number(size_t i, enum role role)
 
 static void add_chain(struct plan *p, const char *name)
 {
-	struct ipnet net;
-
-	if (!chain_parse(name, "masq-", &net) && !chain_parse(name, "snat-", &net))
+	if (skeleton_chain_rules(name) == 0)
 		return;
 	for (size_t i = 0; i < p->n_chains; i++) {
 		if (strcmp(p->chains[i].name, name) == 0)
@@ -215,6 +213,8 @@ static bool dies_soon(const struct nft_record *r, uint64_t hash)
 /*
  * A container that has the port already through another network needs no second way to itself
  * (podman hands the same mappings to every network of a container), as long as that network lives.
+ * And an address that may be forwarded may be forwarded, whichever of two pods has it (two macvlan
+ * networks with equal addresses, say).
  */
 static int settle_other(struct plan *p, struct claim *c, const char *owner, struct cni_error *err)
 {
@@ -233,7 +233,11 @@ static int settle_other(struct plan *p, struct claim *c, const char *owner, stru
 		    owner_text_is_container(owner, p->want->owner.container);
 	if (c->shared)
 		return 0;
-	if (alive && !dies_soon(&r, hash))
+	alive = alive && !dies_soon(&r, hash);
+	c->shared = alive && p->user == NFT_FIREWALL;
+	if (c->shared)
+		return 0;
+	if (alive)
 		return raise_conflict(p, c, owner, r.text != NULL, err);
 	c->replace = true;
 	if (add_dead(p, hash, err) < 0)
@@ -356,10 +360,8 @@ static int learn(struct plan *p, struct cni_error *err)
 
 static int claim_all(struct plan *p, struct cni_error *err)
 {
-	uint16_t family = skeleton_family(p->user);
-
 	for (;;) {
-		if (session_build(p->s, family, p->hash, p->chains, p->n_chains, err) < 0)
+		if (session_build(p->s, p->user, p->hash, p->chains, p->n_chains, err) < 0)
 			return -1;
 		put_plan(p);
 		if (p->drops.broken)
@@ -398,7 +400,7 @@ static void back_out(struct plan *p, const struct nft_record *old)
 		elems_add(&list, &p->claims[i].elem);
 	elems_add_items(&list, old->items, old->n);
 	p->s->tx.broken = false;
-	if (session_release(p->s, skeleton_family(p->user), p->owner, &list, &ignored) == 0)
+	if (session_release(p->s, p->user, p->owner, &list, &ignored) == 0)
 		(void)record_remove(p->s->run, p->user, p->hash, &ignored);
 }
 
@@ -435,7 +437,7 @@ static int release_by_comment(struct plan *p, struct cni_error *err)
 	trace("%s", err->msg);
 	if (session_find(&p->s->tx, p->user, has_owner, p->owner, &list, err) < 0)
 		return -1;
-	return session_release(p->s, skeleton_family(p->user), p->owner, &list, err);
+	return session_release(p->s, p->user, p->owner, &list, err);
 }
 
 int session_attach(struct nft_session *s, enum nft_user user, const struct nft_record *want,

@@ -19,9 +19,10 @@
 
 /* The programs that own items; each has its own maps, so that one's DEL cannot take another's. */
 enum nft_user {
-	NFT_MASQ,    /* ipMasq of interface plugins: masq4/6, pod4/6 */
-	NFT_SPOOF,   /* macspoofchk: table bridge podwire */
-	NFT_PORTMAP, /* hostip4/6, hostport4/6, snat4/6 and their per-conditions twins */
+	NFT_MASQ,     /* ipMasq of interface plugins: masq4/6, pod4/6 */
+	NFT_SPOOF,    /* macspoofchk: table bridge podwire */
+	NFT_PORTMAP,  /* hostip4/6, hostport4/6, snat4/6 and their per-conditions twins */
+	NFT_FIREWALL, /* forward4/6; and bridges, own, isolated, which pods share */
 	NFT_N_USERS,
 };
 
@@ -31,22 +32,34 @@ enum nft_kind {
 	NFT_ITEM_SPOOF,	   /* host veth . MAC that may send */
 	NFT_ITEM_HOSTPORT, /* [host address .] protocol . port -> pod address . port */
 	NFT_ITEM_SNAT,	   /* pod . protocol . host port -> goto snat-<subnet>, or snat-all */
+	NFT_ITEM_FORWARD,  /* pod address -> goto mark-<bit> */
+	NFT_ITEM_INGRESS,  /* a bridge's ingressPolicy: elements without owner, until GC finds no
+			      record that names the bridge */
+	NFT_ITEM_SOURCE,   /* firewalld's zone for the pod's address: in the record alone */
 };
+
+#define NFT_ZONE_MAX 64 /* bytes of a zone's name, the NUL included */
 
 struct nft_item {
 	enum nft_kind kind;
 	struct ipnet pod;      /* the pod's address with its prefix: names the subnet chains too */
-	char veth[IFNAME_MAX]; /* POD, SPOOF */
+	char veth[IFNAME_MAX]; /* POD, SPOOF; INGRESS: the bridge */
 	struct mac mac;	       /* SPOOF */
 	uint8_t protocol;      /* HOSTPORT, SNAT: IPPROTO_TCP, _UDP, _SCTP */
 	bool has_host;	       /* HOSTPORT: host address given (never unspecified) */
 	struct ip host;
 	uint16_t host_port, pod_port;
-	bool snat_all;	     /* SNAT: masquerade every client */
-	char conditions[17]; /* HOSTPORT: hash of the condition list, "" for none */
+	bool snat_all;		 /* SNAT: masquerade every client */
+	char conditions[17];	 /* HOSTPORT: hash of the condition list, "" for none */
+	uint8_t mark_bit;	 /* FORWARD: 0 to 31 */
+	bool isolated;		 /* INGRESS: not even from the bridge itself */
+	char zone[NFT_ZONE_MAX]; /* SOURCE */
 };
 
 #define NFT_ITEMS_MAX 16384
+
+/* A name that firewalld can give to a zone, and that a record can hold. */
+bool nft_zone_valid(const char *zone);
 
 /*
  * Claim items for `owner`, in one transaction, building what is missing of the skeleton, subnet
@@ -76,11 +89,32 @@ int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **
 int nft_check(enum nft_user user, const struct owner *owner, const struct nft_item *items, size_t n,
 	      struct cni_error *err);
 
-/* GC: release everything of `network` under `user` whose (container, ifname) `valid` denies. Goes
- * on past failures, reports the first. Also tries to delete subnet chains that nobody uses. */
-int nft_gc(enum nft_user user, const char *network,
-	   bool (*valid)(void *arg, const char *container, const char *ifname), void *arg,
-	   struct cni_error *err);
+/*
+ * GC: release everything of `network` under `user` whose (container, ifname) `valid` denies. Goes
+ * on past failures, reports the first. Also tries to delete subnet chains that nobody uses.
+ * `dead` (NULL: nobody asks) is shown the items of each record that is about to go, for what is
+ * not in our tables.
+ */
+struct nft_gc_call {
+	const char *network;
+	bool (*valid)(const void *arg, const char *container, const char *ifname);
+	const void *arg;
+	void (*dead)(void *arg, const struct nft_item *items, size_t n);
+	void *dead_arg;
+};
+int nft_gc(enum nft_user user, const struct nft_gc_call *call, struct cni_error *err);
+
+/* What the record of `owner` says that it has, without asking the kernel; *ret is malloc'd. No
+ * record: nothing. */
+int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
+		 size_t *ret_n, struct cni_error *err);
+
+/* The same for every owner that is not proven dead, with the lock held: `each` should only collect.
+ * -1 stops. */
+int nft_each_recorded(enum nft_user user,
+		      int (*each)(const struct nft_item *items, size_t n, void *arg,
+				  struct cni_error *err),
+		      void *arg, struct cni_error *err);
 
 /* STATUS: could nft_attach work? Changes nothing. CNI_NOT_AVAILABLE naming the missing module. */
 int nft_status(struct cni_error *err);

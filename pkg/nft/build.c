@@ -34,7 +34,7 @@ struct replay {
 
 struct build {
 	struct nft_session *s;
-	const struct skeleton *found;
+	struct skeleton found;
 	uint64_t except;
 	struct replay *elems;
 	size_t n, cap;
@@ -91,10 +91,15 @@ static int read_record(const struct nft_record *r, void *arg, struct cni_error *
 
 static int read_records(struct build *b, struct cni_error *err)
 {
-	for (int user = 0; user < NFT_N_USERS; user++) {
-		if (skeleton_family((enum nft_user)user) == b->found->family &&
-		    record_each(b->s->run, (enum nft_user)user, read_record, b, err) < 0)
+	for (int i = 0; i < NFT_N_USERS; i++) {
+		enum nft_user user = (enum nft_user)i;
+		size_t before = b->n;
+
+		if (skeleton_family(user) != b->found.family)
+			continue;
+		if (record_each(b->s->run, user, read_record, b, err) < 0)
 			return -1;
+		b->found.firewall |= user == NFT_FIREWALL && b->n > before;
 	}
 	return 0;
 }
@@ -156,19 +161,28 @@ static void put_conditions_once(struct build *b, const char *set)
 	put_chain_once(b, name); /* is none of a subnet: only remembered */
 }
 
-static void put_everything(struct build *b)
+/* Where only the firewall's part is wrong, the chains of the others stay as they are. */
+static void put_again(struct build *b, const char *chain)
 {
 	static const char conditions[] = "hostports-";
+	uint8_t bit;
+
+	if (b->found.base_sound && !chain_parse_mark(chain, &bit))
+		return;
+	if (strncmp(chain, conditions, strlen(conditions)) == 0)
+		skeleton_put_conditions(&b->s->tx, chain + strlen(conditions));
+	else
+		skeleton_put_chain(&b->s->tx, chain, true);
+}
+
+static void put_everything(struct build *b)
+{
 	size_t existing = b->n_chains;
 
 	nft_tx_begin(&b->s->tx);
-	skeleton_put(&b->s->tx, b->found);
-	for (size_t i = 0; i < existing; i++) {
-		if (strncmp(b->chains[i].name, conditions, strlen(conditions)) == 0)
-			skeleton_put_conditions(&b->s->tx, b->chains[i].name + strlen(conditions));
-		else
-			skeleton_put_chain(&b->s->tx, b->chains[i].name, true);
-	}
+	skeleton_put(&b->s->tx, &b->found);
+	for (size_t i = 0; i < existing; i++)
+		put_again(b, b->chains[i].name);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct replay *r = &b->elems[i];
 
@@ -201,7 +215,7 @@ static bool drop_losers(struct build *b)
 static int build_once(struct nft_session *s, const struct skeleton *found, uint64_t except,
 		      bool if_needed, struct cni_error *err)
 {
-	SCOPED(build_free) struct build b = { .s = s, .found = found, .except = except };
+	SCOPED(build_free) struct build b = { .s = s, .found = *found, .except = except };
 
 	if (read_records(&b, err) < 0)
 		return -1;
@@ -212,7 +226,10 @@ static int build_once(struct nft_session *s, const struct skeleton *found, uint6
 	     skip_present(&b, err) < 0))
 		return -1;
 	trace("nftables table podwire is %s: putting %zu elements",
-	      found->there ? "damaged" : "missing", b.n);
+	      !found->there	  ? "missing"
+	      : found->base_sound ? "without forward"
+				  : "damaged",
+	      b.n);
 	do {
 		put_everything(&b);
 		if (nft_tx_commit(&s->tx, false, err) == 0)
@@ -232,14 +249,14 @@ static bool worth_retrying(const struct nft_session *s, const struct cni_error *
  * alive had something there. */
 static void build_other(struct nft_session *s, uint16_t family)
 {
-	uint16_t other = family == NFPROTO_INET ? NFPROTO_BRIDGE : NFPROTO_INET;
+	enum nft_user other = family == NFPROTO_INET ? NFT_SPOOF : NFT_MASQ;
 	struct skeleton found;
 	struct cni_error err;
 
 	if (skeleton_look(&s->tx, other, NULL, 0, &found, &err) < 0 ||
 	    (!found.sound && !found.foreign && build_once(s, &found, 0, true, &err) < 0))
 		trace("%s", err.msg);
-	if (other == NFPROTO_INET)
+	if (other == NFT_MASQ)
 		conditions_restore(s);
 }
 
@@ -279,24 +296,25 @@ static int make_sound(struct nft_session *s, const struct skeleton *found, uint6
 		return cni_fail(err, CNI_KERNEL,
 				"the nftables table " NFT_TABLE
 				" does not stay as it was built: who flushes it?");
-	if (begin(s, err) < 0 || build_once(s, found, except, false, err) < 0)
+	if ((!found->base_sound && begin(s, err) < 0) ||
+	    build_once(s, found, except, false, err) < 0)
 		return -1;
-	if (!built)
+	if (!built && !found->base_sound)
 		finish(s, found->family);
 	restart_once(s);
 	return 0;
 }
 
-int session_build(struct nft_session *s, uint16_t family, uint64_t except,
+int session_build(struct nft_session *s, enum nft_user user, uint64_t except,
 		  struct subnet_chain *chains, size_t n, struct cni_error *err)
 {
 	struct skeleton found;
 	bool built = false;
 
 	if (faccessat(s->run, SESSION_UNDER_WAY, F_OK, 0) == 0)
-		finish(s, family);
+		finish(s, skeleton_family(user));
 	for (;;) {
-		int r = skeleton_look(&s->tx, family, chains, n, &found, err);
+		int r = skeleton_look(&s->tx, user, chains, n, &found, err);
 
 		if (r == 0 && found.sound)
 			return 0;

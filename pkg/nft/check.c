@@ -10,8 +10,8 @@
 #include "nft/conditions_run.h"
 #include "nft/session.h"
 
-/* The port that one container has on two networks belongs to the first of them (attach.c), as long
- * as that one lives. */
+/* The port that one container has on two networks belongs to the first of them (attach.c), and an
+ * address that two pods have to the first of those, as long as that one lives. */
 static bool is_shared(const struct nft_item *item, const char *found, const char *owner)
 {
 	scoped_record struct nft_record r = { 0 };
@@ -21,11 +21,13 @@ static bool is_shared(const struct nft_item *item, const char *found, const char
 	struct owner o;
 	uint64_t hash;
 
-	if (item->kind != NFT_ITEM_HOSTPORT || !text_format(copy, sizeof(copy), "%s", owner) ||
-	    !owner_text_split(copy, &o) || !owner_text_is_container(found, o.container))
+	if (item->kind != NFT_ITEM_FORWARD &&
+	    (item->kind != NFT_ITEM_HOSTPORT || !text_format(copy, sizeof(copy), "%s", owner) ||
+	     !owner_text_split(copy, &o) || !owner_text_is_container(found, o.container)))
 		return false;
 	return fs_run_dir(false, &run, &unknown) < 0 || !owner_text_hash(found, &hash) ||
-	       record_owner_alive(run, NFT_PORTMAP, hash, &r);
+	       record_owner_alive(run, item->kind == NFT_ITEM_FORWARD ? NFT_FIREWALL : NFT_PORTMAP,
+				  hash, &r);
 }
 
 static int compare(const struct nft_item *item, const struct nft_elem *want,
@@ -37,6 +39,8 @@ static int compare(const struct nft_item *item, const struct nft_elem *want,
 	if (found->elem.set[0] == '\0')
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"%s: its element is missing from nftables map %s", what, want->set);
+	if (want->shared)
+		return 0;
 	if (strcmp(found->owner, owner) != 0 && is_shared(item, found->owner, owner))
 		return 0;
 	if (strcmp(found->owner, owner) != 0)
@@ -80,12 +84,12 @@ static int check_items(struct nft_tx *tx, const char *owner, const struct nft_it
 	return 0;
 }
 
-static int check_skeleton(struct nft_tx *tx, uint16_t family, struct cni_error *err)
+static int check_skeleton(struct nft_tx *tx, enum nft_user user, struct cni_error *err)
 {
-	const char *name = family == NFPROTO_INET ? "inet" : "bridge";
+	const char *name = skeleton_family(user) == NFPROTO_INET ? "inet" : "bridge";
 	struct skeleton found;
 
-	if (skeleton_look(tx, family, NULL, 0, &found, err) < 0 || skeleton_refuse(&found, err) < 0)
+	if (skeleton_look(tx, user, NULL, 0, &found, err) < 0 || skeleton_refuse(&found, err) < 0)
 		return -1;
 	if (!found.there)
 		return cni_fail(err, CNI_CHECK_FAILED,
@@ -149,7 +153,7 @@ int nft_check(enum nft_user user, const struct owner *owner, const struct nft_it
 	if (n == 0)
 		return 0;
 	owner_text(owner, text);
-	if (nft_tx_open(&tx, err) < 0 || check_skeleton(&tx, skeleton_family(user), err) < 0)
+	if (nft_tx_open(&tx, err) < 0 || check_skeleton(&tx, user, err) < 0)
 		return -1;
 	if (check_items(&tx, text, items, n, err) < 0)
 		return -1;

@@ -186,7 +186,7 @@ static int ensure(struct nft_session *s, const struct ways *ways, const char has
 	int r;
 
 	do {
-		r = session_build(s, NFPROTO_INET, 0, NULL, 0, err);
+		r = session_build(s, NFT_PORTMAP, 0, NULL, 0, err);
 		if (r == 0)
 			r = chain_use(s, hash, &use, err);
 		if (r == 0 && use >= CONDITIONS_USE)

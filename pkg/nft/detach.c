@@ -54,9 +54,27 @@ static int anything_there(enum nft_user user, uint64_t hash, bool *ret, struct c
 		*ret = false;
 		return err->sys == EPROTONOSUPPORT ? 0 : -1; /* no netfilter at all: no element */
 	}
-	if (skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, err) < 0)
+	if (skeleton_look(&tx, user, NULL, 0, &found, err) < 0)
 		return -1;
 	*ret = found.there;
+	return 0;
+}
+
+int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
+		 size_t *ret_n, struct cni_error *err)
+{
+	scoped_record struct nft_record record = { 0 };
+	scoped_fd int run = -1;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (fs_run_dir(false, &run, err) < 0 ||
+	    record_read(run, user, owner_hash(owner), &record, err) < 0)
+		return err->sys == ENOENT ? 0 : -1;
+	if (!owner_equal(&record.owner, owner))
+		return 0;
+	*ret = take_ptr(&record.items);
+	*ret_n = record.n;
 	return 0;
 }
 
@@ -80,7 +98,7 @@ int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **
 		elems_add_items(&list, record.items, record.n);
 	else if (there && session_find(&s.tx, user, has_owner, text, &list, err) < 0)
 		return -1;
-	if (there && (session_release(&s, skeleton_family(user), text, &list, err) < 0 ||
+	if (there && (session_release(&s, user, text, &list, err) < 0 ||
 		      record_remove(s.run, user, hash, err) < 0))
 		return -1;
 	return hand_out(&list, ret, ret_n, err);

@@ -60,7 +60,7 @@ static void put(struct nft_tx *tx, uint16_t type, uint16_t flags, const struct n
 	struct nlmsghdr *nlh = nft_tx_msg(tx, type, e->family, flags, &origin);
 	bool ok = s != NULL && se != NULL && nlh != NULL &&
 		  nftnl_set_elem_set(se, NFTNL_SET_ELEM_KEY, e->key, e->key_len) >= 0 &&
-		  (owner == NULL || (fill_value(se, e) && fill_owner(se, owner)));
+		  (owner == NULL || (fill_value(se, e) && (e->shared || fill_owner(se, owner))));
 
 	if (ok) {
 		nftnl_set_elem_add(s, se);
@@ -78,7 +78,8 @@ static void put(struct nft_tx *tx, uint16_t type, uint16_t flags, const struct n
 
 void elem_put_add(struct nft_tx *tx, const struct nft_elem *e, const char *owner, size_t item)
 {
-	put(tx, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, e, owner, item);
+	put(tx, NFT_MSG_NEWSETELEM, e->shared ? NLM_F_CREATE : NLM_F_CREATE | NLM_F_EXCL, e, owner,
+	    item);
 }
 
 void elem_put_delete(struct nft_tx *tx, const struct nft_elem *e, size_t item)

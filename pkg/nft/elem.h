@@ -9,7 +9,8 @@
 
 /* Elements of maps and sets: put into a transaction, and read. */
 
-/* Exclusively: an element with this key is EEXIST. */
+/* Exclusively: an element with this key is EEXIST; but a shared one, which may be there, and gets
+ * no comment. */
 void elem_put_add(struct nft_tx *tx, const struct nft_elem *e, const char *owner, size_t item);
 /* By its key alone; absent is ENOENT. */
 void elem_put_delete(struct nft_tx *tx, const struct nft_elem *e, size_t item);

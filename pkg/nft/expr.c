@@ -98,9 +98,9 @@ void rule_payload(struct nft_rule *rule, uint32_t base, uint32_t offset, uint32_
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, dreg);
 }
 
-void rule_mask(struct nft_rule *rule, const void *mask, size_t len)
+/* REG_1 = (REG_1 & mask) ^ flip */
+static void bitwise(struct nft_rule *rule, const void *mask, const void *flip, size_t len)
 {
-	static const uint8_t zero[16];
 	struct nftnl_expr *e = expr(rule, "bitwise");
 
 	if (e == NULL)
@@ -109,8 +109,32 @@ void rule_mask(struct nft_rule *rule, const void *mask, size_t len)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, REG_1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, (uint32_t)len);
 	if (nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, (uint32_t)len) < 0 ||
-	    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, (uint32_t)len) < 0)
+	    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, flip, (uint32_t)len) < 0)
 		rule->tx->broken = true;
+}
+
+void rule_mask(struct nft_rule *rule, const void *mask, size_t len)
+{
+	static const uint8_t zero[16];
+
+	bitwise(rule, mask, zero, len);
+}
+
+void rule_or_u32(struct nft_rule *rule, uint32_t bits)
+{
+	const uint32_t others = ~bits;
+
+	bitwise(rule, &others, &bits, sizeof(bits));
+}
+
+void rule_set_mark(struct nft_rule *rule)
+{
+	struct nftnl_expr *e = expr(rule, "meta");
+
+	if (e == NULL)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, REG_1);
 }
 
 void rule_ct(struct nft_rule *rule, uint32_t key, bool original, enum nft_reg dreg)

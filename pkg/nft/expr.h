@@ -46,6 +46,8 @@ void rule_cmp_u32(struct nft_rule *rule, uint32_t op, uint32_t v); /* host order
 void rule_payload(struct nft_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
 		  enum nft_reg dreg);
 void rule_mask(struct nft_rule *rule, const void *mask, size_t len); /* REG_1 &= mask */
+void rule_or_u32(struct nft_rule *rule, uint32_t bits);		     /* REG_1 |= bits */
+void rule_set_mark(struct nft_rule *rule);			     /* the packet's mark = REG_1 */
 void rule_ct(struct nft_rule *rule, uint32_t key, bool original, enum nft_reg dreg);
 void rule_fib_local(struct nft_rule *rule);				  /* fib daddr type local */
 void rule_lookup(struct nft_rule *rule, const char *set, uint32_t flags); /* REG_1 in a set */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +14,7 @@
 #include "nft/session.h"
 
 struct gc {
-	const char *network;
-	bool (*valid)(void *arg, const char *container, const char *ifname);
-	void *arg;
+	const struct nft_gc_call *call;
 	uint64_t *doomed; /* owners with a record; sorted before the elements are looked at */
 	size_t n, cap;
 };
@@ -29,7 +26,8 @@ static void gc_free(struct gc *gc)
 
 static bool is_doomed(const struct gc *gc, const struct owner *o)
 {
-	return strcmp(o->network, gc->network) == 0 && !gc->valid(gc->arg, o->container, o->ifname);
+	return strcmp(o->network, gc->call->network) == 0 &&
+	       !gc->call->valid(gc->call->arg, o->container, o->ifname);
 }
 
 static int judge_record(const struct nft_record *r, void *arg, struct cni_error *err)
@@ -52,6 +50,8 @@ static int judge_record(const struct nft_record *r, void *arg, struct cni_error 
 		gc->cap = cap;
 	}
 	gc->doomed[gc->n++] = owner_hash(&r->owner);
+	if (gc->call->dead != NULL)
+		gc->call->dead(gc->call->dead_arg, r->items, r->n);
 	return 0;
 }
 
@@ -135,13 +135,15 @@ static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *g
 	if (gc->n != 0)
 		qsort(gc->doomed, gc->n, sizeof(*gc->doomed), compare_hash);
 	if (session_find(&s->tx, user, pick_doomed, gc, &list, err) < 0 ||
-	    session_delete(s, skeleton_family(user), &list, err) < 0)
+	    session_delete(s, user, &list, err) < 0)
 		return -1; /* the records are what the next GC needs */
 	if (remove_records(s->run, user, gc, err) < 0)
 		cni_keep_first(&first, err);
 	if (user != NFT_SPOOF && delete_unused_chains(s, err) < 0)
 		cni_keep_first(&first, err);
 	if (user == NFT_PORTMAP && conditions_gc(s, err) < 0)
+		cni_keep_first(&first, err);
+	if (user == NFT_FIREWALL && ingress_gc(s, err) < 0)
 		cni_keep_first(&first, err);
 	*err = first;
 	return first.code == CNI_OK ? 0 : -1;
@@ -161,7 +163,7 @@ static enum there what_is_there(enum nft_user user)
 
 	if (nft_tx_open(&tx, &err) < 0)
 		return err.sys != EPROTONOSUPPORT ? TABLES : folder ? RECORDS : NOTHING;
-	if (skeleton_look(&tx, skeleton_family(user), NULL, 0, &found, &err) < 0)
+	if (skeleton_look(&tx, user, NULL, 0, &found, &err) < 0)
 		return TABLES; /* whoever asks next says what is wrong */
 	if (found.unknown)
 		return folder ? RECORDS : NOTHING;
@@ -173,22 +175,15 @@ static int gc_records(enum nft_user user, struct gc *gc, struct cni_error *err)
 {
 	scoped_fd int run = -1, lock = -1;
 
-	if (fs_run_dir(false, &run, err) < 0)
-		return -1;
-	lock = openat(run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
-	if (fs_lock(lock, "nft.lock", FS_LOCK_SECONDS, err) < 0 ||
+	if (fs_run_dir(false, &run, err) < 0 || session_lock(run, &lock, err) < 0 ||
 	    record_each(run, user, judge_record, gc, err) < 0)
 		return -1;
 	return remove_records(run, user, gc, err);
 }
 
-int nft_gc(enum nft_user user, const char *network,
-	   bool (*valid)(void *arg, const char *container, const char *ifname), void *arg,
-	   struct cni_error *err)
+int nft_gc(enum nft_user user, const struct nft_gc_call *call, struct cni_error *err)
 {
-	SCOPED(gc_free) struct gc gc = { .network = network, .valid = valid, .arg = arg };
+	SCOPED(gc_free) struct gc gc = { .call = call };
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 
 	switch (what_is_there(user)) {

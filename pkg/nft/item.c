@@ -98,6 +98,31 @@ static size_t spoof_elems(const struct nft_item *item, struct nft_elem *e)
 	return 2;
 }
 
+static void forward_elem(const struct nft_item *item, struct nft_elem *e)
+{
+	(void)text_format(e->set, NFT_NAME, "forward%c", family_digit(item));
+	add_ip(e->key, &e->key_len, &item->pod.addr);
+	(void)text_format(e->chain, NFT_NAME, "mark-%u", item->mark_bit);
+}
+
+static void shared_elem(struct nft_elem *e, const char *set, const char *bridge, bool pair)
+{
+	*e = (struct nft_elem){ .family = NFPROTO_INET, .shared = true };
+	(void)text_format(e->set, NFT_NAME, "%s", set);
+	add_ifname(e->key, &e->key_len, bridge);
+	if (pair)
+		add_ifname(e->key, &e->key_len, bridge);
+}
+
+static size_t ingress_elems(const struct nft_item *item, struct nft_elem *e)
+{
+	shared_elem(&e[0], "bridges", item->veth, false);
+	shared_elem(&e[1], "own", item->veth, true);
+	if (item->isolated)
+		shared_elem(&e[2], "isolated", item->veth, true);
+	return item->isolated ? 3 : 2;
+}
+
 size_t item_elems(const struct nft_item *item, struct nft_elem out[NFT_ITEM_ELEMS])
 {
 	out[0] = (struct nft_elem){ .family = NFPROTO_INET };
@@ -116,6 +141,13 @@ size_t item_elems(const struct nft_item *item, struct nft_elem out[NFT_ITEM_ELEM
 	case NFT_ITEM_SNAT:
 		snat_elem(item, out);
 		break;
+	case NFT_ITEM_FORWARD:
+		forward_elem(item, out);
+		break;
+	case NFT_ITEM_INGRESS:
+		return ingress_elems(item, out);
+	case NFT_ITEM_SOURCE:
+		return 0;
 	}
 	return 1;
 }
@@ -180,6 +212,16 @@ void item_text(const struct nft_item *item, char buf[ITEM_TEXT])
 	case NFT_ITEM_SNAT:
 		(void)text_format(buf, ITEM_TEXT, "masquerade of host port %u/%s to %s",
 				  item->host_port, protocol_text(item), pod);
+		break;
+	case NFT_ITEM_FORWARD:
+		(void)text_format(buf, ITEM_TEXT, "forwarding of %s", pod);
+		break;
+	case NFT_ITEM_INGRESS:
+		(void)text_format(buf, ITEM_TEXT, "ingressPolicy of %s", item->veth);
+		break;
+	case NFT_ITEM_SOURCE:
+		(void)text_format(buf, ITEM_TEXT, "%s in firewalld's zone %.*s", pod,
+				  NFT_ZONE_MAX - 1, item->zone);
 		break;
 	}
 }
@@ -254,6 +296,18 @@ bool chain_parse(const char *name, const char *prefix, struct ipnet *ret)
 	if (strcmp(again, name) != 0)
 		return false;
 	*ret = net;
+	return true;
+}
+
+bool chain_parse_mark(const char *name, uint8_t *ret_bit)
+{
+	static const char prefix[] = "mark-";
+	uint64_t bit;
+
+	if (strncmp(name, prefix, strlen(prefix)) != 0 ||
+	    !num_parse(name + strlen(prefix), 31, &bit))
+		return false;
+	*ret_bit = (uint8_t)bit;
 	return true;
 }
 

@@ -15,13 +15,15 @@
 struct nft_elem {
 	uint16_t family; /* NFPROTO_INET or NFPROTO_BRIDGE */
 	char set[NFT_NAME];
-	uint8_t key[24], key_len;
+	uint8_t key[32], key_len;
 	uint8_t data[20], data_len; /* a map's value, or */
 	char chain[NFT_NAME];	    /* "goto CHAIN", or neither */
+	bool shared;		    /* nobody's: made if missing, never deleted with an owner */
 };
 
-/* The elements of one item: one, or two for NFT_ITEM_SPOOF. */
-#define NFT_ITEM_ELEMS 2
+/* The elements of one item: one, two for NFT_ITEM_SPOOF, two or three for NFT_ITEM_INGRESS, none
+ * for NFT_ITEM_SOURCE. */
+#define NFT_ITEM_ELEMS 3
 size_t item_elems(const struct nft_item *item, struct nft_elem out[NFT_ITEM_ELEMS]);
 
 bool elem_same_place(const struct nft_elem *a, const struct nft_elem *b); /* set and key */
@@ -41,6 +43,9 @@ bool item_from_elem(const struct nft_elem *elem, struct nft_item *ret);
  */
 void chain_name(char buf[NFT_NAME], const char *prefix, const struct ipnet *pod);
 bool chain_parse(const char *name, const char *prefix, struct ipnet *ret);
+
+/* "mark-12": a function of the bit that it sets. */
+bool chain_parse_mark(const char *name, uint8_t *ret_bit);
 
 /*
  * An owner as a comment: "NETWORK CONTAINER IFNAME". nft takes at most 127 bytes and cannot quote

@@ -37,6 +37,7 @@ const char *record_user_text(enum nft_user user)
 		[NFT_MASQ] = "masq",
 		[NFT_SPOOF] = "spoof",
 		[NFT_PORTMAP] = "portmap",
+		[NFT_FIREWALL] = "firewall",
 	};
 	_Static_assert(ARRAY_SIZE(names) == NFT_N_USERS, "a user has no name");
 
@@ -71,6 +72,16 @@ static void print_item(struct text *t, const struct nft_item *item)
 	case NFT_ITEM_SNAT:
 		text_add(t, "snat %s %u %s %s\n", item_protocol(item->protocol), item->host_port,
 			 pod, item->snat_all ? "all" : "subnet");
+		break;
+	case NFT_ITEM_FORWARD:
+		text_add(t, "forward %s %u\n", pod, item->mark_bit);
+		break;
+	case NFT_ITEM_INGRESS:
+		text_add(t, "ingress %s %s\n", item->veth,
+			 item->isolated ? "isolated" : "same-bridge");
+		break;
+	case NFT_ITEM_SOURCE:
+		text_add(t, "source %s %s\n", pod, item->zone);
 		break;
 	}
 }
@@ -131,6 +142,15 @@ static bool parse_port(const char *s, uint16_t *ret)
 	return true;
 }
 
+bool nft_zone_valid(const char *zone)
+{
+	size_t len = strlen(zone);
+
+	return len > 0 && len < NFT_ZONE_MAX &&
+	       strspn(zone, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/") ==
+		   len;
+}
+
 static bool parse_veth(const char *s, char veth[IFNAME_MAX])
 {
 	return ifname_problem(s) == NULL && text_format(veth, IFNAME_MAX, "%s", s);
@@ -147,6 +167,36 @@ static bool parse_hostport(char *const *f, size_t n, struct nft_item *item)
 	       (strcmp(f[6], "-") == 0 ||
 		(strspn(f[6], "0123456789abcdef") == 16 &&
 		 text_format(item->conditions, sizeof(item->conditions), "%s", f[6])));
+}
+
+static bool parse_forward(char *const *f, size_t n, struct nft_item *item)
+{
+	uint64_t bit;
+
+	if (n != 3 || !ipnet_parse(f[1], &item->pod) || !num_parse(f[2], 31, &bit))
+		return false;
+	item->mark_bit = (uint8_t)bit;
+	return true;
+}
+
+static bool parse_firewall(char *const *f, size_t n, struct nft_item *item)
+{
+	if (strcmp(f[0], "forward") == 0) {
+		item->kind = NFT_ITEM_FORWARD;
+		return parse_forward(f, n, item);
+	}
+	if (strcmp(f[0], "ingress") == 0) {
+		item->kind = NFT_ITEM_INGRESS;
+		item->isolated = n == 3 && strcmp(f[2], "isolated") == 0;
+		return n == 3 && parse_veth(f[1], item->veth) &&
+		       (item->isolated || strcmp(f[2], "same-bridge") == 0);
+	}
+	if (strcmp(f[0], "source") == 0) {
+		item->kind = NFT_ITEM_SOURCE;
+		return n == 3 && ipnet_parse(f[1], &item->pod) && nft_zone_valid(f[2]) &&
+		       text_format(item->zone, sizeof(item->zone), "%s", f[2]);
+	}
+	return false;
 }
 
 static bool parse_item(char *const *f, size_t n, struct nft_item *item)
@@ -174,7 +224,7 @@ static bool parse_item(char *const *f, size_t n, struct nft_item *item)
 		       parse_port(f[2], &item->host_port) && ipnet_parse(f[3], &item->pod) &&
 		       (item->snat_all || strcmp(f[4], "subnet") == 0);
 	}
-	return false;
+	return parse_firewall(f, n, item);
 }
 
 /* "link NAME" (the older form) or "link NAME INDEX". */

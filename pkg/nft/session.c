@@ -15,21 +15,30 @@ static bool tables_there(void *tx)
 	struct skeleton inet = { .there = true }, bridge = { .there = true };
 	struct cni_error unclear;
 
-	if (skeleton_look(tx, NFPROTO_INET, NULL, 0, &inet, &unclear) < 0 ||
-	    skeleton_look(tx, NFPROTO_BRIDGE, NULL, 0, &bridge, &unclear) < 0)
+	if (skeleton_look(tx, NFT_MASQ, NULL, 0, &inet, &unclear) < 0 ||
+	    skeleton_look(tx, NFT_SPOOF, NULL, 0, &bridge, &unclear) < 0)
 		return true;
 	return inet.there || bridge.there;
+}
+
+int session_lock(int run, int *ret_lock, struct cni_error *err)
+{
+	scoped_fd int lock =
+	    openat(run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (lock < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
+	if (fs_lock(lock, "nft.lock", FS_LOCK_SECONDS, err) < 0)
+		return -1;
+	*ret_lock = take_fd(&lock);
+	return 0;
 }
 
 int session_open(struct nft_session *s, struct cni_error *err)
 {
 	*s = (struct nft_session){ .run = -1, .lock = -1 };
-	if (fs_run_dir(true, &s->run, err) < 0)
-		return -1;
-	s->lock = openat(s->run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
-	if (fs_lock(s->lock, "nft.lock", FS_LOCK_SECONDS, err) < 0 || nft_tx_open(&s->tx, err) < 0)
+	if (fs_run_dir(true, &s->run, err) < 0 || session_lock(s->run, &s->lock, err) < 0 ||
+	    nft_tx_open(&s->tx, err) < 0)
 		return -1;
 	return record_folder_make(s->run, tables_there, &s->tx, err);
 }
@@ -139,7 +148,7 @@ static int send_deletes(struct nft_tx *tx, struct elems *list, struct cni_error 
 }
 
 /* `owner` NULL: all of the list. */
-static int release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
+static int release(struct nft_session *s, enum nft_user user, const char *owner, struct elems *list,
 		   struct cni_error *err)
 {
 	struct skeleton found;
@@ -149,7 +158,7 @@ static int release(struct nft_session *s, uint16_t family, const char *owner, st
 	do {
 		if (list->n == 0)
 			return 0;
-		if (skeleton_look(&s->tx, family, NULL, 0, &found, err) < 0)
+		if (skeleton_look(&s->tx, user, NULL, 0, &found, err) < 0)
 			continue;
 		if (!found.there) {
 			list->n = 0;
@@ -162,16 +171,16 @@ static int release(struct nft_session *s, uint16_t family, const char *owner, st
 	return -1;
 }
 
-int session_release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
-		    struct cni_error *err)
+int session_release(struct nft_session *s, enum nft_user user, const char *owner,
+		    struct elems *list, struct cni_error *err)
 {
-	return release(s, family, owner, list, err);
+	return release(s, user, owner, list, err);
 }
 
-int session_delete(struct nft_session *s, uint16_t family, struct elems *list,
+int session_delete(struct nft_session *s, enum nft_user user, struct elems *list,
 		   struct cni_error *err)
 {
-	return release(s, family, NULL, list, err);
+	return release(s, user, NULL, list, err);
 }
 
 /* ---- everything in the maps */

@@ -19,6 +19,9 @@ struct nft_session {
 	bool rebuilt; /* its time was counted from anew, which happens once */
 };
 
+/* The lock alone, for who needs no socket: at most FS_LOCK_SECONDS. It goes with its descriptor. */
+int session_lock(int run, int *ret_lock, struct cni_error *err);
+
 int session_open(struct nft_session *s, struct cni_error *err);
 void session_close(struct nft_session *s);
 #define scoped_session SCOPED(session_close)
@@ -27,11 +30,11 @@ void session_close(struct nft_session *s);
 #define SESSION_UNDER_WAY "rebuild"
 
 /*
- * Make the table of `family` sound: nothing if it is. Else build it, or put its rules again, and
+ * Make the table of `user` sound: nothing if it is. Else build it, or put its rules again, and
  * give all living owners what they had by their records (but not `except`, who is about to say what
  * it wants), in one transaction. `chains` as in skeleton_look(), which was called then.
  */
-int session_build(struct nft_session *s, uint16_t family, uint64_t except,
+int session_build(struct nft_session *s, enum nft_user user, uint64_t except,
 		  struct subnet_chain *chains, size_t n, struct cni_error *err);
 
 /* The bodies of nft_attach() and nft_detach() in a session. `want` is what the record will say. */
@@ -51,11 +54,15 @@ void elems_add_items(struct elems *list, const struct nft_item *items, size_t n)
 
 /* What has `owner` for comment among `list` is deleted, in one transaction; what went is left in
  * `list`. No table: nothing goes. */
-int session_release(struct nft_session *s, uint16_t family, const char *owner, struct elems *list,
-		    struct cni_error *err);
+int session_release(struct nft_session *s, enum nft_user user, const char *owner,
+		    struct elems *list, struct cni_error *err);
 /* The same without asking: these are ours. Absent ones are fine. */
-int session_delete(struct nft_session *s, uint16_t family, struct elems *list,
+int session_delete(struct nft_session *s, enum nft_user user, struct elems *list,
 		   struct cni_error *err);
+
+/* GC: the elements of ingressPolicies whose bridges no record names any more. A record that cannot
+ * be read might: then nothing goes. */
+int ingress_gc(struct nft_session *s, struct cni_error *err);
 
 /* Every element of `user` that `pick` wants. */
 int session_find(struct nft_tx *tx, enum nft_user user,

@@ -33,20 +33,6 @@
 #include "nft/expr.h"
 #include "nft/skeleton_parts.h"
 
-/* nft's numbers of its data types; a concatenation is six bits for each, first one on top. */
-enum { T_IP4 = 7, T_IP6 = 8, T_ETHER = 9, T_PROTO = 12, T_PORT = 13, T_IFNAME = 41 };
-#define CONCAT2(a, b)	 ((a) << 6 | (b))
-#define CONCAT3(a, b, c) (CONCAT2(a, b) << 6 | (c))
-
-enum { ORDER_NONE, ORDER_HOST, ORDER_BIG }; /* nft's byte orders; concatenations have none */
-
-struct set_def {
-	const char *name;
-	uint32_t key_type, key_len, key_order;
-	uint32_t data_type, data_len, data_order; /* data_type 0: a set, no map */
-	const char *comment;
-};
-
 /* clang-format off */
 static const struct set_def inet_sets[] = {
 	{ "masq4", T_IP4, 4, ORDER_BIG, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod: masquerade to all but its own subnet" },
@@ -78,6 +64,7 @@ const struct chain_def inet_chains[] = {
 	{ "snat-all", NULL, 0, 0, 1, 0, NULL },
 	{ "hostport-clients", NULL, 0, 0, 6, 1, NULL },
 	{ "postrouting", "nat", NF_INET_POST_ROUTING, 105, 3, 0, NULL },
+	{ "forward", "filter", NF_INET_FORWARD, -5, 8, 0, "marks what pods may forward; a rule in iptables' FORWARD accepts the mark", true },
 };
 const size_t n_inet_chains = ARRAY_SIZE(inet_chains);
 
@@ -140,8 +127,8 @@ static void fill_chain(struct nftnl_chain *c, const struct chain_def *def, const
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 }
 
-static void put_chain_def(struct nft_tx *tx, uint16_t family, const struct chain_def *def,
-			  const char *name)
+void put_chain_def(struct nft_tx *tx, uint16_t family, const struct chain_def *def,
+		   const char *name)
 {
 	const bool nat = def->type != NULL && strcmp(def->type, "nat") == 0;
 	const struct nft_origin origin = { def->name, nat ? "nft_chain_nat" : NULL, NFT_NO_ITEM,
@@ -167,7 +154,7 @@ static void put_chain_def(struct nft_tx *tx, uint16_t family, const struct chain
 		nftnl_chain_free(c);
 }
 
-static void flush_chain(struct nft_tx *tx, uint16_t family, const char *name)
+void flush_chain(struct nft_tx *tx, uint16_t family, const char *name)
 {
 	const struct nft_origin origin = { "flush of a chain", NULL, NFT_NO_ITEM, 0 };
 	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_DELRULE, family, 0, &origin);
@@ -193,7 +180,7 @@ static void fill_set(struct nftnl_set *s, const struct set_def *def, const char 
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, def->data_len);
 }
 
-static void put_set(struct nft_tx *tx, uint16_t family, const struct set_def *def, const char *name)
+void put_set(struct nft_tx *tx, uint16_t family, const struct set_def *def, const char *name)
 {
 	const struct nft_origin origin = { def->name, NULL, NFT_NO_ITEM, 0 };
 	struct nftnl_set *s = nftnl_set_alloc();
@@ -380,19 +367,26 @@ static void put_bridge_rules(struct nft_tx *tx)
 
 /* ---- all of it */
 
-static void put_parts(struct nft_tx *tx, uint16_t family, const struct set_def *sets, size_t n_sets,
-		      bool flush)
+static void put_sets(struct nft_tx *tx, uint16_t family, const struct set_def *sets, size_t n)
 {
-	bool inet = family == NFPROTO_INET;
+	for (size_t i = 0; i < n; i++)
+		put_set(tx, family, &sets[i], sets[i].name);
+}
+
+/* Those of the firewall's part, or all others; empty. */
+static void put_chains(struct nft_tx *tx, const struct skeleton *found, bool firewall)
+{
+	bool inet = found->family == NFPROTO_INET;
 	const struct chain_def *chains = inet ? inet_chains : bridge_chains;
 	size_t n_chains = inet ? n_inet_chains : n_bridge_chains;
 
-	for (size_t i = 0; i < n_sets; i++)
-		put_set(tx, family, &sets[i], sets[i].name);
-	for (size_t i = 0; i < n_chains; i++)
-		put_chain_def(tx, family, &chains[i], chains[i].name);
-	for (size_t i = 0; flush && i < n_chains; i++)
-		flush_chain(tx, family, chains[i].name);
+	for (size_t i = 0; i < n_chains; i++) {
+		if (chains[i].firewall != firewall)
+			continue;
+		put_chain_def(tx, found->family, &chains[i], chains[i].name);
+		if (found->there)
+			flush_chain(tx, found->family, chains[i].name);
+	}
 }
 
 void skeleton_put(struct nft_tx *tx, const struct skeleton *found)
@@ -402,27 +396,54 @@ void skeleton_put(struct nft_tx *tx, const struct skeleton *found)
 	if (!found->there)
 		put_table(tx, found->family);
 	if (found->family == NFPROTO_BRIDGE) {
-		put_parts(tx, found->family, bridge_sets, ARRAY_SIZE(bridge_sets), found->there);
+		put_sets(tx, found->family, bridge_sets, ARRAY_SIZE(bridge_sets));
+		put_chains(tx, found, false);
 		put_bridge_rules(tx);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++)
-		put_set(tx, found->family, &port_sets[i], port_sets[i].name);
-	put_parts(tx, found->family, inet_sets, ARRAY_SIZE(inet_sets), found->there);
-	put_inet_rules(tx);
+	if (!found->base_sound) {
+		put_sets(tx, found->family, port_sets, ARRAY_SIZE(port_sets));
+		put_sets(tx, found->family, inet_sets, ARRAY_SIZE(inet_sets));
+		put_chains(tx, found, false);
+		put_inet_rules(tx);
+	}
+	if (found->firewall) {
+		put_sets(tx, found->family, forward_sets, N_FORWARD_SETS);
+		put_chains(tx, found, true);
+		put_forward_rules(tx);
+	}
+}
+
+unsigned skeleton_chain_rules(const char *name)
+{
+	struct ipnet net;
+	uint8_t bit;
+
+	if (chain_parse(name, "masq-", &net))
+		return 3;
+	if (chain_parse(name, "snat-", &net))
+		return 2;
+	return chain_parse_mark(name, &bit) ? 1 : 0;
 }
 
 void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again)
 {
-	static const struct chain_def subnet = { .name = "chain of a subnet" };
+	static const struct chain_def named = { .name = "chain of a subnet or bit" };
 	bool masq = strncmp(name, "masq-", 5) == 0;
 	struct ipnet net, other;
+	uint8_t bit;
 
-	if (!chain_parse(name, masq ? "masq-" : "snat-", &net))
+	if (skeleton_chain_rules(name) == 0)
 		return;
-	put_chain_def(tx, NFPROTO_INET, &subnet, name);
+	put_chain_def(tx, NFPROTO_INET, &named, name);
 	if (again)
 		flush_chain(tx, NFPROTO_INET, name);
+	if (chain_parse_mark(name, &bit)) {
+		put_mark_rule(tx, name, bit);
+		return;
+	}
+	if (!chain_parse(name, masq ? "masq-" : "snat-", &net))
+		return;
 	if (masq && ipnet_parse(ip_is4(&net.addr) ? "224.0.0.0/4" : "ff00::/8", &other)) {
 		put_return(tx, name, &net);
 		put_return(tx, name, &other);
@@ -431,15 +452,6 @@ void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again)
 		put_masquerade(tx, name, &net);
 		put_masquerade(tx, name, &other);
 	}
-}
-
-unsigned skeleton_chain_rules(const char *name)
-{
-	struct ipnet net;
-
-	if (chain_parse(name, "masq-", &net))
-		return 3;
-	return chain_parse(name, "snat-", &net) ? 2 : 0;
 }
 
 void skeleton_put_conditions(struct nft_tx *tx, const char hash[17])
@@ -470,6 +482,9 @@ size_t skeleton_fixed_sets(enum nft_user user, struct set_name out[SKELETON_FIXE
 	if (user == NFT_MASQ) {
 		for (size_t i = 0; i < 4; i++)
 			(void)put_name(out, &n, inet_sets[i].name, "");
+	} else if (user == NFT_FIREWALL) {
+		for (size_t i = 0; i < N_FORWARD_SETS; i++)
+			(void)put_name(out, &n, forward_sets[i].name, "");
 	} else if (user == NFT_PORTMAP) {
 		for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++)
 			(void)put_name(out, &n, port_sets[i].name, "");

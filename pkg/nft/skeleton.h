@@ -26,14 +26,18 @@ struct skeleton {
 	bool foreign;	 /* somebody else's table has our name */
 	bool unknown;	 /* this kernel has no nf_tables: nothing is there, nothing can be */
 	bool sound;	 /* every chain has its rules and is referred to as it should be */
+	bool base_sound; /* those that masquerade and host ports need, at least */
+	bool firewall;	 /* the part for NFT_FIREWALL is there, or is wanted */
 	unsigned layout; /* of the table; 0: it does not say */
 };
 
 /*
- * Read, in one send: the ruleset's generation (into tx), the table, the use counts of its chains,
- * and which of `chains` exist. A table with the layout of a newer Podwire: CNI_KERNEL.
+ * Read, in one send: the ruleset's generation (into tx), the table of `user`, the use counts of its
+ * chains, and which of `chains` exist. What only NFT_FIREWALL needs is made with its first
+ * attachment: a table without it is sound for the others. A table with the layout of a newer
+ * Podwire: CNI_KERNEL.
  */
-int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chains, size_t n,
+int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *chains, size_t n,
 		  struct skeleton *ret, struct cni_error *err);
 
 /* Raise CNI_KERNEL for a foreign table, which nothing can be put into; else 0. */
@@ -43,14 +47,14 @@ int skeleton_refuse(const struct skeleton *found, struct cni_error *err);
  * is sound. */
 void skeleton_put(struct nft_tx *tx, const struct skeleton *found);
 
-/* One subnet chain (`again`: it exists, its rules are put again). Names that are none of ours:
- * nothing. */
+/* One chain that is a function of its name (`again`: it exists, its rules are put again). Names
+ * that are none of ours: nothing. */
 void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again);
 
 /* The maps and the chain of one list of conditions: "hostports-<hash>". */
 void skeleton_put_conditions(struct nft_tx *tx, const char hash[17]);
 
-/* "masq-…" and "snat-…" with a subnet: its rules, 0 for any other name. */
+/* "masq-…" and "snat-…" with a subnet, "mark-…" with a bit: its rules, 0 for any other name. */
 unsigned skeleton_chain_rules(const char *name);
 
 /* Names and use counts of all chains of our table `family`; *ret malloc'd, the caller's. */

@@ -31,6 +31,7 @@ uint16_t skeleton_family(enum nft_user user)
 
 struct look {
 	struct nft_tx *tx;
+	enum nft_user user;
 	struct skeleton *found;
 	const struct chain_def *defs;
 	size_t n_defs;
@@ -101,6 +102,15 @@ static bool read_chain(const struct nlmsghdr *nlh, char name[NFT_NAME], uint32_t
 	return ok;
 }
 
+static void judge_chain(struct look *look, const struct chain_def *def, uint32_t use)
+{
+	look->found->firewall |= def->firewall;
+	if (use >= def->rules + def->refs)
+		return;
+	look->found->sound = false;
+	look->found->base_sound &= def->firewall;
+}
+
 static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
 {
 	struct look *look = arg;
@@ -115,8 +125,8 @@ static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *orig
 		return 0;
 	else if (origin->item >= look->n_defs)
 		look->chains[origin->item - look->n_defs].there = true;
-	else if (use < look->defs[origin->item].rules + look->defs[origin->item].refs)
-		look->found->sound = false;
+	else
+		judge_chain(look, &look->defs[origin->item], use);
 	return 0;
 }
 
@@ -168,6 +178,14 @@ static bool nobody_answers(const struct nft_tx *tx)
 	return false;
 }
 
+static void judge_missing(const struct look *look, const struct chain_def *def)
+{
+	if (!def->firewall)
+		look->found->sound = look->found->base_sound = false;
+	else if (look->user == NFT_FIREWALL)
+		look->found->sound = false;
+}
+
 static int judge(const struct look *look, struct cni_error *err)
 {
 	if (look->found->layout > SKELETON_LAYOUT)
@@ -177,7 +195,7 @@ static int judge(const struct look *look, struct cni_error *err)
 				family_text(look->found), look->found->layout, SKELETON_LAYOUT);
 	if (nobody_answers(look->tx)) {
 		look->found->unknown = true;
-		look->found->sound = false;
+		look->found->sound = look->found->base_sound = false;
 		return 0;
 	}
 	for (size_t i = 0; i < look->tx->n; i++) {
@@ -186,26 +204,29 @@ static int judge(const struct look *look, struct cni_error *err)
 		if (o->error != 0 && o->error != ENOENT)
 			return cni_fail_sys(err, o->error, "nftables: read %s", o->what);
 		if (o->error == ENOENT && o->item < look->n_defs)
-			look->found->sound = false;
+			judge_missing(look, &look->defs[o->item]);
 	}
 	if (!look->found->there)
-		look->found->sound = false;
+		look->found->sound = look->found->base_sound = false;
+	look->found->firewall |= look->user == NFT_FIREWALL;
 	return 0;
 }
 
-int skeleton_look(struct nft_tx *tx, uint16_t family, struct subnet_chain *chains, size_t n,
+int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *chains, size_t n,
 		  struct skeleton *ret, struct cni_error *err)
 {
+	uint16_t family = skeleton_family(user);
 	bool inet = family == NFPROTO_INET;
 	struct look look = {
 		.tx = tx,
+		.user = user,
 		.found = ret,
 		.defs = inet ? inet_chains : bridge_chains,
 		.n_defs = inet ? n_inet_chains : n_bridge_chains,
 		.chains = chains,
 	};
 
-	*ret = (struct skeleton){ .family = family, .sound = true };
+	*ret = (struct skeleton){ .family = family, .sound = true, .base_sound = true };
 	tx->has_genid = false;
 	nft_tx_ask(tx);
 	ask(tx, NFT_MSG_GETGEN, AF_UNSPEC, NULL, ITEM_GENERATION);

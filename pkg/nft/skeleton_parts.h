@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,12 +16,40 @@ struct chain_def {
 	unsigned rules; /* its own, and */
 	unsigned refs; /* rules elsewhere that go to it: together the kernel's use count at least */
 	const char *comment;
+	bool firewall; /* of the part that only NFT_FIREWALL needs */
 };
+
+/* nft's numbers of its data types; a concatenation is six bits for each, first one on top. */
+enum { T_IP4 = 7, T_IP6 = 8, T_ETHER = 9, T_PROTO = 12, T_PORT = 13, T_IFNAME = 41 };
+#define CONCAT2(a, b)	 ((a) << 6 | (b))
+#define CONCAT3(a, b, c) (CONCAT2(a, b) << 6 | (c))
+
+enum { ORDER_NONE, ORDER_HOST, ORDER_BIG }; /* nft's byte orders; concatenations have none */
+
+struct set_def {
+	const char *name;
+	uint32_t key_type, key_len, key_order;
+	uint32_t data_type, data_len, data_order; /* data_type 0: a set, no map */
+	const char *comment;
+};
+
+/* Pieces of a transaction; what is there already stays. */
+void put_set(struct nft_tx *tx, uint16_t family, const struct set_def *def, const char *name);
+void put_chain_def(struct nft_tx *tx, uint16_t family, const struct chain_def *def,
+		   const char *name);
+void flush_chain(struct nft_tx *tx, uint16_t family, const char *name);
 
 extern const struct chain_def inet_chains[];
 extern const size_t n_inet_chains;
 extern const struct chain_def bridge_chains[];
 extern const size_t n_bridge_chains;
+
+extern const struct set_def forward_sets[];
+#define N_FORWARD_SETS 5
+
+/* The rules of chain forward, and of a chain "mark-…". */
+void put_forward_rules(struct nft_tx *tx);
+void put_mark_rule(struct nft_tx *tx, const char *chain, uint8_t bit);
 
 #define SKELETON_FIXED_SETS 8
 size_t skeleton_fixed_sets(enum nft_user user, struct set_name out[SKELETON_FIXED_SETS]);

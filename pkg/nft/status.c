@@ -13,7 +13,7 @@ int nft_status(struct cni_error *err)
 	int r = nft_tx_open(&tx, err);
 
 	if (r == 0)
-		r = skeleton_look(&tx, NFPROTO_INET, NULL, 0, &found, err);
+		r = skeleton_look(&tx, NFT_MASQ, NULL, 0, &found, err);
 	if (r == 0)
 		r = skeleton_refuse(&found, err);
 	if (r == 0 && !found.sound) {

@@ -112,11 +112,6 @@ int bridge_detach(const struct cni_args *args, struct cni_error *err)
 	return -1;
 }
 
-static bool still_valid(void *arg, const char *container, const char *ifname)
-{
-	return cni_attachment_valid(arg, container, ifname);
-}
-
 static int collect_links(const struct cni_args *args, struct cni_error *err)
 {
 	scoped_free char(*names)[IFNAME_MAX] = calloc(args->n_valid + 1, IFNAME_MAX);
@@ -137,11 +132,14 @@ static int collect_links(const struct cni_args *args, struct cni_error *err)
 
 int bridge_gc(const struct cni_args *args, struct cni_error *err)
 {
+	const struct nft_gc_call call = { .network = args->network,
+					  .valid = cni_attachment_valid,
+					  .arg = args };
 	struct cni_error first = { 0 }, step;
 
-	if (nft_gc(NFT_SPOOF, args->network, still_valid, (void *)args, &step) < 0)
+	if (nft_gc(NFT_SPOOF, &call, &step) < 0)
 		cni_keep_first(&first, &step);
-	if (nft_gc(NFT_MASQ, args->network, still_valid, (void *)args, &step) < 0)
+	if (nft_gc(NFT_MASQ, &call, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (collect_links(args, &step) < 0)
 		cni_keep_first(&first, &step); /* and the addresses stay reserved, as in DEL */

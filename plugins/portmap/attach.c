@@ -24,48 +24,10 @@
 #include <linux/ip.h>
 
 #include "base/undo.h"
+#include "netlink/owned.h"
 #include "netlink/route.h"
 #include "nft/conntrack.h"
 #include "plan.h"
-
-/* ---- proof of life */
-
-#define LINKS_MAX 16 /* host-side interfaces of one pod that we remember */
-
-/* Both ends here, as of the gateway of a bridge's VLAN: that outlives every pod. */
-static bool is_pair_on_host(const struct link *link)
-{
-	return strcmp(link->kind, "veth") == 0 && link->peer != 0 && !link->peer_elsewhere;
-}
-
-static bool dies_with_the_pod(struct nl *nl, const struct cni_interface *itf)
-{
-	struct cni_error ignored;
-	struct link link;
-
-	return (itf->sandbox == NULL || itf->sandbox[0] == '\0') && itf->name != NULL &&
-	       ifname_problem(itf->name) == NULL && link_get(nl, itf->name, &link, &ignored) == 0 &&
-	       strcmp(link.kind, "bridge") != 0 && !is_pair_on_host(&link);
-}
-
-/* Results before 0.3.0 tell no interfaces: so our own bridge plugin's name is tried always. `veth`
- * must live as long as `links`. */
-static void find_links(struct portmap_plan *p, const struct cni_result *prev, char veth[IFNAME_MAX],
-		       const char *links[LINKS_MAX + 1])
-{
-	const struct cni_interface own = { .name = veth };
-	size_t n = 0;
-
-	ifname_host_veth(&p->owner, veth);
-	if (dies_with_the_pod(&p->nl, &own))
-		links[n++] = veth;
-	for (size_t i = 0; i < prev->n_interfaces && n < LINKS_MAX; i++) {
-		if (dies_with_the_pod(&p->nl, &prev->interfaces[i]) &&
-		    strcmp(prev->interfaces[i].name, veth) != 0)
-			links[n++] = prev->interfaces[i].name;
-	}
-	links[n] = NULL;
-}
 
 /* ---- loopback clients */
 
@@ -96,15 +58,16 @@ static int apply(const struct cni_args *args, const struct portmap_conf *conf,
 		 struct portmap_plan *p, struct cni_error *err)
 {
 	scoped_undo struct undo undo = { .n = 0 };
-	const char *links[LINKS_MAX + 1];
+	const char *names[OWNED_LINKS_MAX];
+	struct owned_links links;
 	struct cni_error ignored;
-	char veth[IFNAME_MAX];
 
 	if (p->conditions[0] != '\0' &&
 	    nft_conditions_ensure(&conf->conditions, p->conditions, err) < 0)
 		return -1;
-	find_links(p, &args->prev, veth, links);
-	if (nft_attach(NFT_PORTMAP, &p->owner, links, p->items, p->n, err) < 0)
+	owned_links_of_pod(&p->nl, &p->owner, names,
+			   cni_result_host_names(&args->prev, names, ARRAY_SIZE(names)), &links);
+	if (nft_attach(NFT_PORTMAP, &p->owner, links.names, p->items, p->n, err) < 0)
 		return -1;
 	undo_push(&undo, undo_elements, &p->owner, NULL);
 	if (portmap_wants_loopback(conf, p->items, p->n, true) && let_loopback_in(p, true, err) < 0)
@@ -142,12 +105,11 @@ int portmap_detach(const struct cni_args *args, struct cni_error *err)
 	return 0;
 }
 
-static bool still_valid(void *arg, const char *container, const char *ifname)
-{
-	return cni_attachment_valid(arg, container, ifname);
-}
-
 int portmap_gc(const struct cni_args *args, struct cni_error *err)
 {
-	return nft_gc(NFT_PORTMAP, args->network, still_valid, (void *)(uintptr_t)args, err);
+	const struct nft_gc_call call = { .network = args->network,
+					  .valid = cni_attachment_valid,
+					  .arg = args };
+
+	return nft_gc(NFT_PORTMAP, &call, err);
 }

@@ -22,8 +22,10 @@ static void check_items(const struct nft_record *r)
 	for (size_t i = 0; i < r->n; i++) {
 		size_t n = item_elems(&r->items[i], elems);
 
-		FUZZ_CHECK(n >= 1 && n <= NFT_ITEM_ELEMS);
-		FUZZ_CHECK(elems[0].key_len > 0 && elems[0].key_len <= sizeof(elems[0].key));
+		FUZZ_CHECK(n <= NFT_ITEM_ELEMS);
+		FUZZ_CHECK((n == 0) == (r->items[i].kind == NFT_ITEM_SOURCE));
+		FUZZ_CHECK(n == 0 ||
+			   (elems[0].key_len > 0 && elems[0].key_len <= sizeof(elems[0].key)));
 		item_text(&r->items[i], text);
 		FUZZ_CHECK(text[0] != '\0');
 	}

@@ -4,7 +4,7 @@
 
 #include "nft/session.h"
 
-static bool nobody(void *arg, const char *container, const char *ifname)
+static bool nobody(const void *arg, const char *container, const char *ifname)
 {
 	(void)arg;
 	(void)container;
@@ -12,10 +12,17 @@ static bool nobody(void *arg, const char *container, const char *ifname)
 	return false;
 }
 
-static bool only_a(void *arg, const char *container, const char *ifname)
+static bool only_a(const void *arg, const char *container, const char *ifname)
 {
 	(void)arg;
 	return strcmp(container, "a") == 0 && strcmp(ifname, "eth0") == 0;
+}
+
+static int gc(enum nft_user user,
+	      bool (*valid)(const void *arg, const char *container, const char *ifname),
+	      struct cni_error *err)
+{
+	return nft_gc(user, &(struct nft_gc_call){ .network = "podnet", .valid = valid }, err);
 }
 
 /* The reference ruleset, compiled by nft itself, must list the same rules as ours. */
@@ -272,8 +279,8 @@ static void gc_of_nothing_makes_nothing(void **state)
 	struct sandbox *s = *state;
 	struct cni_error err;
 
-	ok(nft_gc(NFT_PORTMAP, "podnet", nobody, NULL, &err), &err);
-	ok(nft_gc(NFT_SPOOF, "podnet", nobody, NULL, &err), &err);
+	ok(gc(NFT_PORTMAP, nobody, &err), &err);
+	ok(gc(NFT_SPOOF, nobody, &err), &err);
 	sandbox_host_ok(s, "nft list ruleset; ls -A /run | grep podwire || true");
 	assert_string_equal(s->out, "");
 }
@@ -289,7 +296,7 @@ static void gc_takes_only_its_network(void **state)
 	sandbox_host_ok(s,
 			"nft add element inet podwire masq4"
 			" '{ 10.88.0.77 comment \"podnet stray eth0\" : goto masq-10.88.0.0-24 }'");
-	ok(nft_gc(NFT_MASQ, "podnet", only_a, NULL, &err), &err);
+	ok(gc(NFT_MASQ, only_a, &err), &err);
 	sandbox_host_ok(s, "nft list table inet podwire; ls /run/podwire/attachments | wc -l");
 	contains(s->out, "podnet a eth0");
 	contains(s->out, "othernet c eth0");
@@ -297,7 +304,7 @@ static void gc_takes_only_its_network(void **state)
 	lacks(s->out, "stray");
 	contains(s->out, "\n2\n");
 	contains(s->out, "masq-10.88.0.0-24");
-	ok(nft_gc(NFT_MASQ, "podnet", nobody, NULL, &err), &err);
+	ok(gc(NFT_MASQ, nobody, &err), &err);
 	sandbox_host_ok(s, "nft list table inet podwire");
 	lacks(s->out, "masq-10.88.0.0-24");
 	contains(s->out, "masq-10.99.0.0-24");
@@ -364,7 +371,7 @@ static void foreign_table_is_left_alone(void **state)
 
 	sandbox_host_ok(s, "nft add table inet podwire '{ comment \"mine\" ; }'");
 	ok(nft_detach(NFT_MASQ, &pod_a, NULL, NULL, &err), &err);
-	ok(nft_gc(NFT_MASQ, "podnet", nobody, NULL, &err), &err);
+	ok(gc(NFT_MASQ, nobody, &err), &err);
 	assert_int_equal(nft_status(&err), -1);
 	assert_int_equal(err.code, CNI_NOT_AVAILABLE);
 	assert_int_equal(attach_masq(&pod_a, "10.88.0.2/24", &err), -1);

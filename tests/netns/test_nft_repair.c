@@ -123,7 +123,7 @@ static void rebuild_is_marked_until_it_is_whole(void **state)
 
 		ok(session_open(&session, &err), &err);
 		session.tx.fail_after = &looks;
-		assert_int_equal(session_build(&session, NFPROTO_INET, 0, NULL, 0, &err), -1);
+		assert_int_equal(session_build(&session, NFT_PORTMAP, 0, NULL, 0, &err), -1);
 	}
 	sandbox_host_ok(s, "test -e /run/podwire/rebuild");
 	ok(nft_repair(&err), &err);
