@@ -92,15 +92,11 @@ int nft_check(enum nft_user user, const struct owner *owner, const struct nft_it
 /*
  * GC: release everything of `network` under `user` whose (container, ifname) `valid` denies. Goes
  * on past failures, reports the first. Also tries to delete subnet chains that nobody uses.
- * `dead` (NULL: nobody asks) is shown the items of each record that is about to go, for what is
- * not in our tables.
  */
 struct nft_gc_call {
 	const char *network;
 	bool (*valid)(const void *arg, const char *container, const char *ifname);
 	const void *arg;
-	void (*dead)(void *arg, const struct nft_item *items, size_t n);
-	void *dead_arg;
 };
 int nft_gc(enum nft_user user, const struct nft_gc_call *call, struct cni_error *err);
 
@@ -109,12 +105,22 @@ int nft_gc(enum nft_user user, const struct nft_gc_call *call, struct cni_error 
 int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
 		 size_t *ret_n, struct cni_error *err);
 
-/* The same for every owner that is not proven dead, with the lock held: `each` should only collect.
- * -1 stops. */
+/* The same for every owner, with the lock held: `each` should only collect. -1 stops. What the
+ * pointers lead to is gone when it returns. */
+struct nft_recorded {
+	const struct owner *owner;
+	bool alive; /* not proven dead */
+	const struct nft_item *items;
+	size_t n;
+};
 int nft_each_recorded(enum nft_user user,
-		      int (*each)(const struct nft_item *items, size_t n, void *arg,
+		      int (*each)(const struct nft_recorded *recorded, void *arg,
 				  struct cni_error *err),
 		      void *arg, struct cni_error *err);
+
+/* The kernel's handle of somebody's table of family inet, 0 if there is none: another number is
+ * another table of that name. */
+int nft_table_handle(const char *table, uint64_t *ret, struct cni_error *err);
 
 /* STATUS: could nft_attach work? Changes nothing. CNI_NOT_AVAILABLE naming the missing module. */
 int nft_status(struct cni_error *err);

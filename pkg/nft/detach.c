@@ -60,24 +60,6 @@ static int anything_there(enum nft_user user, uint64_t hash, bool *ret, struct c
 	return 0;
 }
 
-int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
-		 size_t *ret_n, struct cni_error *err)
-{
-	scoped_record struct nft_record record = { 0 };
-	scoped_fd int run = -1;
-
-	*ret = NULL;
-	*ret_n = 0;
-	if (fs_run_dir(false, &run, err) < 0 ||
-	    record_read(run, user, owner_hash(owner), &record, err) < 0)
-		return err->sys == ENOENT ? 0 : -1;
-	if (!owner_equal(&record.owner, owner))
-		return 0;
-	*ret = take_ptr(&record.items);
-	*ret_n = record.n;
-	return 0;
-}
-
 int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
 	       struct cni_error *err)
 {

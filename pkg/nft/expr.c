@@ -2,13 +2,17 @@
 #include "nft/expr.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/netfilter/xt_mark.h>
 #include <linux/netlink.h>
 
 void rule_begin(struct nft_rule *rule, struct nft_tx *tx, uint16_t family, const char *table,
@@ -25,20 +29,46 @@ void rule_begin(struct nft_rule *rule, struct nft_tx *tx, uint16_t family, const
 	nftnl_rule_set_u32(rule->r, NFTNL_RULE_FAMILY, family);
 }
 
-void rule_end(struct nft_rule *rule, const struct nft_origin *origin)
+static void end(struct nft_rule *rule, const struct nft_origin *origin, uint16_t flags)
 {
 	struct nlmsghdr *nlh;
 
 	if (rule->r == NULL)
 		return;
-	nlh = nft_tx_msg(rule->tx, NFT_MSG_NEWRULE, rule->family, NLM_F_CREATE | NLM_F_APPEND,
-			 origin);
+	nlh = nft_tx_msg(rule->tx, NFT_MSG_NEWRULE, rule->family, flags, origin);
 	if (nlh != NULL) {
 		nftnl_rule_nlmsg_build_payload(nlh, rule->r);
 		nft_tx_end(rule->tx, nlh);
 	}
 	nftnl_rule_free(rule->r);
 	rule->r = NULL;
+}
+
+void rule_end(struct nft_rule *rule, const struct nft_origin *origin)
+{
+	end(rule, origin, NLM_F_CREATE | NLM_F_APPEND);
+}
+
+/* Without NLM_F_APPEND a position would mean "before". */
+void rule_insert(struct nft_rule *rule, const struct nft_origin *origin, uint64_t after)
+{
+	if (rule->r != NULL && after != 0)
+		nftnl_rule_set_u64(rule->r, NFTNL_RULE_POSITION, after);
+	end(rule, origin, after != 0 ? NLM_F_CREATE | NLM_F_APPEND : NLM_F_CREATE);
+}
+
+void rule_comment(struct nft_rule *rule, const char *text)
+{
+	struct nftnl_udata_buf *data = nftnl_udata_buf_alloc(256);
+	bool ok = rule->r != NULL && data != NULL &&
+		  nftnl_udata_put_strz(data, NFTNL_UDATA_RULE_COMMENT, text) &&
+		  nftnl_rule_set_data(rule->r, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(data),
+				      nftnl_udata_buf_len(data)) >= 0;
+
+	if (!ok)
+		rule->tx->broken = true;
+	if (data != NULL)
+		nftnl_udata_buf_free(data);
 }
 
 /* NULL: the rule is broken; nothing is put into it any more. */
@@ -135,6 +165,30 @@ void rule_set_mark(struct nft_rule *rule)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, REG_1);
+}
+
+void rule_counter(struct nft_rule *rule)
+{
+	(void)expr(rule, "counter");
+}
+
+/* The bytes become the expression's, which frees them; iptables pads them to eight. */
+void rule_match_mark(struct nft_rule *rule, uint32_t bits)
+{
+	struct xt_mark_mtinfo1 *info = calloc(1, XT_ALIGN(sizeof(*info)));
+	struct nftnl_expr *e = expr(rule, "match");
+
+	if (e == NULL || info == NULL) {
+		free(info);
+		rule->tx->broken = true;
+		return;
+	}
+	info->mark = bits;
+	info->mask = bits;
+	if (nftnl_expr_set_str(e, NFTNL_EXPR_MT_NAME, "mark") < 0 ||
+	    nftnl_expr_set(e, NFTNL_EXPR_MT_INFO, info, XT_ALIGN(sizeof(*info))) < 0)
+		rule->tx->broken = true;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_MT_REV, 1);
 }
 
 void rule_ct(struct nft_rule *rule, uint32_t key, bool original, enum nft_reg dreg)

@@ -38,6 +38,8 @@ void rule_begin(struct nft_rule *rule, struct nft_tx *tx, uint16_t family, const
 		const char *chain);
 /* Appends the rule to its chain. */
 void rule_end(struct nft_rule *rule, const struct nft_origin *origin);
+/* Puts it first; or right behind the rule with the handle `after`, if that is not 0. */
+void rule_insert(struct nft_rule *rule, const struct nft_origin *origin, uint64_t after);
 
 void rule_meta(struct nft_rule *rule, uint32_t key, enum nft_reg dreg);
 void rule_cmp(struct nft_rule *rule, uint32_t op, const void *data, size_t len); /* of REG_1 */
@@ -48,6 +50,10 @@ void rule_payload(struct nft_rule *rule, uint32_t base, uint32_t offset, uint32_
 void rule_mask(struct nft_rule *rule, const void *mask, size_t len); /* REG_1 &= mask */
 void rule_or_u32(struct nft_rule *rule, uint32_t bits);		     /* REG_1 |= bits */
 void rule_set_mark(struct nft_rule *rule);			     /* the packet's mark = REG_1 */
+void rule_counter(struct nft_rule *rule);
+void rule_comment(struct nft_rule *rule, const char *text);
+/* xtables' match "mark" through nft_compat, as programs iptables-nft of every version read it. */
+void rule_match_mark(struct nft_rule *rule, uint32_t bits);
 void rule_ct(struct nft_rule *rule, uint32_t key, bool original, enum nft_reg dreg);
 void rule_fib_local(struct nft_rule *rule);				  /* fib daddr type local */
 void rule_lookup(struct nft_rule *rule, const char *set, uint32_t flags); /* REG_1 in a set */

@@ -50,8 +50,6 @@ static int judge_record(const struct nft_record *r, void *arg, struct cni_error 
 		gc->cap = cap;
 	}
 	gc->doomed[gc->n++] = owner_hash(&r->owner);
-	if (gc->call->dead != NULL)
-		gc->call->dead(gc->call->dead_arg, r->items, r->n);
 	return 0;
 }
 

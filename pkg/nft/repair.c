@@ -43,32 +43,3 @@ int nft_repair(struct cni_error *err)
 		return -1;
 	return session_build(&s, NFT_MASQ, 0, NULL, 0, err);
 }
-
-struct recorded {
-	int (*each)(const struct nft_item *items, size_t n, void *arg, struct cni_error *err);
-	void *arg;
-};
-
-static int hand_record(const struct nft_record *r, void *arg, struct cni_error *err)
-{
-	const struct recorded *recorded = arg;
-
-	if (r == NULL || !record_alive(r, owner_hash(&r->owner)))
-		return 0;
-	return recorded->each(r->items, r->n, recorded->arg, err);
-}
-
-int nft_each_recorded(enum nft_user user,
-		      int (*each)(const struct nft_item *items, size_t n, void *arg,
-				  struct cni_error *err),
-		      void *arg, struct cni_error *err)
-{
-	struct recorded recorded = { .each = each, .arg = arg };
-	scoped_fd int run = -1, lock = -1;
-
-	if (fs_run_dir(false, &run, err) < 0)
-		return err->sys == ENOENT ? 0 : -1;
-	if (session_lock(run, &lock, err) < 0)
-		return -1;
-	return record_each(run, user, hand_record, &recorded, err);
-}

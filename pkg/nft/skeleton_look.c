@@ -26,8 +26,7 @@ uint16_t skeleton_family(enum nft_user user)
 /* ---- one look */
 
 /* Items of the questions: chains of the skeleton come first, then the caller's. */
-#define ITEM_GENERATION 1000000
-#define ITEM_TABLE	1000001
+#define ITEM_TABLE 1000001
 
 struct look {
 	struct nft_tx *tx;
@@ -37,19 +36,6 @@ struct look {
 	size_t n_defs;
 	struct subnet_chain *chains;
 };
-
-static void read_generation(struct nft_tx *tx, const struct nlmsghdr *nlh)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
-		    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0) {
-			tx->genid = ntohl(mnl_attr_get_u32(attr));
-			tx->has_genid = true;
-		}
-	}
-}
 
 static int find_comment(const struct nftnl_udata *attr, void *arg)
 {
@@ -117,9 +103,7 @@ static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *orig
 	char name[NFT_NAME];
 	uint32_t use;
 
-	if (origin->item == ITEM_GENERATION)
-		read_generation(look->tx, nlh);
-	else if (origin->item == ITEM_TABLE)
+	if (origin->item == ITEM_TABLE)
 		read_table(look, nlh);
 	else if (!read_chain(nlh, name, &use))
 		return 0;
@@ -172,7 +156,7 @@ int skeleton_refuse(const struct skeleton *found, struct cni_error *err)
 static bool nobody_answers(const struct nft_tx *tx)
 {
 	for (size_t i = 0; i < tx->n; i++) {
-		if (tx->origins[i].item == ITEM_GENERATION)
+		if (tx->origins[i].item == NFT_GENERATION)
 			return tx->origins[i].error == EINVAL;
 	}
 	return false;
@@ -227,9 +211,8 @@ int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *ch
 	};
 
 	*ret = (struct skeleton){ .family = family, .sound = true, .base_sound = true };
-	tx->has_genid = false;
 	nft_tx_ask(tx);
-	ask(tx, NFT_MSG_GETGEN, AF_UNSPEC, NULL, ITEM_GENERATION);
+	nft_tx_ask_generation(tx);
 	ask(tx, NFT_MSG_GETTABLE, family, NULL, ITEM_TABLE);
 	for (size_t i = 0; i < look.n_defs; i++)
 		ask(tx, NFT_MSG_GETCHAIN, family, look.defs[i].name, i);

@@ -183,6 +183,30 @@ void nft_tx_end(struct nft_tx *tx, struct nlmsghdr *nlh)
 	tx->len += NLMSG_ALIGN(nlh->nlmsg_len);
 }
 
+void nft_tx_ask_generation(struct nft_tx *tx)
+{
+	const struct nft_origin origin = { .what = "generation of the ruleset",
+					   .item = NFT_GENERATION };
+	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_GETGEN, AF_UNSPEC, 0, &origin);
+
+	tx->has_genid = false;
+	if (nlh != NULL)
+		nft_tx_end(tx, nlh);
+}
+
+static void read_generation(struct nft_tx *tx, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
+		    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0) {
+			tx->genid = ntohl(mnl_attr_get_u32(attr));
+			tx->has_genid = true;
+		}
+	}
+}
+
 static int send_all(struct nft_tx *tx, struct cni_error *err)
 {
 	int fd = mnl_socket_get_fd(tx->sk);
@@ -240,7 +264,11 @@ static void take_message(struct nft_tx *tx, struct answers *a, const struct nlms
 		a->interrupted = true;
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		take_error(tx, a, nlh);
-	else if (nlh->nlmsg_type != NLMSG_DONE && a->each != NULL && i < tx->n && !a->stopped)
+	else if (nlh->nlmsg_type == NLMSG_DONE || i >= tx->n)
+		return;
+	else if (tx->origins[i].item == NFT_GENERATION)
+		read_generation(tx, nlh);
+	else if (a->each != NULL && !a->stopped)
 		a->stopped = a->each(nlh, &tx->origins[i], a->arg) < 0;
 }
 

@@ -15,7 +15,8 @@ struct nlmsghdr;
  * One NETLINK_NETFILTER socket and the messages being put together for it: a transaction (all or
  * nothing) or a list of questions. See tx.c for how it works.
  */
-#define NFT_NO_ITEM SIZE_MAX
+#define NFT_NO_ITEM    SIZE_MAX
+#define NFT_GENERATION (SIZE_MAX - 1) /* the question of nft_tx_ask_generation() */
 
 /* Where a message came from, and what the kernel said to it. */
 struct nft_origin {
@@ -50,6 +51,10 @@ void nft_tx_close(struct nft_tx *tx); /* closed or never opened: nothing happens
 
 void nft_tx_begin(struct nft_tx *tx); /* forget what was put together; start a transaction */
 void nft_tx_ask(struct nft_tx *tx);   /* the same, for questions */
+
+/* One more question: the ruleset's generation. Its answer is not handed out but kept in `genid` for
+ * the next transaction; until it comes there is none. */
+void nft_tx_ask_generation(struct nft_tx *tx);
 
 /*
  * Begin one message (`type` without subsystem is nftables': NFT_MSG_NEWRULE …); there is room for

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/ip.h"
+#include "nft/tx.h"
+#include "nft/xtables.h"
+
+/*
+ * A rule of iptables-nft, as far as we need to understand it. Old programs write every match
+ * through nft_compat, newer ones more and more of them as nftables' own expressions: both are read.
+ */
+struct xtables_rule {
+	uint64_t handle;
+	bool other; /* it has something that we do not understand */
+	bool has_mark;
+	uint32_t mark, mask;   /* the packet's mark & mask == mark */
+	bool has_from, has_to; /* one source, one destination address */
+	struct ip from, to;
+	bool conntrack; /* some match of conntrack */
+	bool accepts;
+	char jump[XTABLES_CHAIN_MAX + 1]; /* the chain it goes to, or "" */
+};
+
+#define XTABLES_RULES_MAX 65536
+
+/* The rules of chain `chain` in iptables-nft's table filter, in their order; none if there is no
+ * such chain. *ret is malloc'd. EINTR in err->sys: ask again. */
+int xtables_rules(struct nft_tx *tx, bool four, const char *chain, struct xtables_rule **ret,
+		  size_t *ret_n, struct cni_error *err);
