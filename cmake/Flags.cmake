@@ -34,7 +34,8 @@ add_compile_options(
 	-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT PODWIRE_SANITIZE)
-	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections)
+	add_link_options(-Wl,--gc-sections) # a program carries what it calls, not whole files of pkg/
 endif()
 if(PODWIRE_WERROR)
 	add_compile_options(-Werror)
