@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "nft/attach.h"
 #include "nft/conditions_run.h"
+#include "nft/rules.h"
 #include "nft/session.h"
 
 /* The port that one container has on two networks belongs to the first of them (attach.c), and an
@@ -114,32 +115,59 @@ static uint32_t use_of(const struct chain_found *chains, size_t n, const char *n
 	return 0;
 }
 
-/* The chains that the items lead through: rules of their own, and at least one way in. */
+static int raise_chain(const char *name, struct cni_error *err)
+{
+	return cni_fail(err, CNI_CHECK_FAILED,
+			"the nftables chain %s of table inet " NFT_TABLE
+			" lacks rules, or nothing leads to it",
+			name);
+}
+
+/* That the item's own element leads there is known by now; elements count as uses, so that the use
+ * count does not tell how many rules there are. */
+static int check_rules(struct nft_tx *tx, const char *chain, struct cni_error *err)
+{
+	const struct rules_of of = { .family = NFPROTO_INET, .table = NFT_TABLE, .chain = chain };
+	size_t n;
+
+	if (rules_count(tx, &of, &n, err) < 0)
+		return -1;
+	return n < skeleton_chain_rules(chain) ? raise_chain(chain, err) : 0;
+}
+
+/* The chain of a list of conditions: rules of its own, and the ways in. */
+static int check_conditions(struct nft_tx *tx, const char *hash, struct cni_error *err)
+{
+	scoped_free struct chain_found *chains = NULL;
+	char name[NFT_NAME];
+	size_t n = 0;
+
+	(void)text_format(name, sizeof(name), "hostports-%s", hash);
+	if (skeleton_chains(tx, NFPROTO_INET, &chains, &n, err) < 0)
+		return -1;
+	return use_of(chains, n, name) < CONDITIONS_USE ? raise_chain(name, err) : 0;
+}
+
+/* The chains that the items lead through; those of one pod are few. */
 static int check_chains(struct nft_tx *tx, const struct nft_item *items, size_t n,
 			struct cni_error *err)
 {
-	scoped_free struct chain_found *chains = NULL;
 	struct nft_elem elems[NFT_ITEM_ELEMS];
-	size_t n_chains = 0;
+	char last[NFT_NAME] = "";
 
-	if (skeleton_chains(tx, NFPROTO_INET, &chains, &n_chains, err) < 0)
-		return -1;
 	for (size_t i = 0; i < n; i++) {
-		char name[NFT_NAME];
-		unsigned least;
+		const char *chain = elems[0].chain;
 
 		(void)item_elems(&items[i], elems);
-		least = skeleton_chain_rules(elems[0].chain) + 1;
-		memcpy(name, elems[0].chain, sizeof(name));
-		if (items[i].conditions[0] != '\0') {
-			(void)text_format(name, sizeof(name), "hostports-%s", items[i].conditions);
-			least = CONDITIONS_USE;
+		if (items[i].conditions[0] != '\0' && strcmp(last, items[i].conditions) != 0) {
+			if (check_conditions(tx, items[i].conditions, err) < 0)
+				return -1;
+			memcpy(last, items[i].conditions, sizeof(items[i].conditions));
+		} else if (chain[0] != '\0' && strcmp(last, chain) != 0) {
+			if (check_rules(tx, chain, err) < 0)
+				return -1;
+			memcpy(last, chain, sizeof(last));
 		}
-		if (name[0] != '\0' && use_of(chains, n_chains, name) < least)
-			return cni_fail(err, CNI_CHECK_FAILED,
-					"the nftables chain %s of table inet " NFT_TABLE
-					" lacks rules, or nothing leads to it",
-					name);
 	}
 	return 0;
 }

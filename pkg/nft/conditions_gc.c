@@ -24,6 +24,7 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "nft/conditions_run.h"
+#include "nft/rules.h"
 #include "nft/session.h"
 
 /* Four are made at once; after rules were flushed in one of two chains there may be more. */
@@ -104,40 +105,27 @@ static int see_expr(struct nftnl_expr *e, void *arg)
 	return 0;
 }
 
-static int see_rule(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+static int see_rule(const struct nftnl_rule *rule, void *arg)
 {
-	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct list *list = arg;
 
-	(void)origin;
 	list->leads = false;
-	if (rule == NULL)
-		return -1;
-	if (nftnl_rule_nlmsg_parse(nlh, rule) >= 0)
-		(void)nftnl_expr_foreach(rule, see_expr, list);
+	(void)nftnl_expr_foreach((struct nftnl_rule *)(uintptr_t)rule, see_expr, list);
 	if (list->leads && list->n < WAYS_MAX &&
 	    text_format(list->ways[list->n].in, NFT_NAME, "%s",
 			nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN)))
 		list->ways[list->n++].handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE);
-	nftnl_rule_free(rule);
 	return 0;
 }
 
 static int find_ways(struct nft_tx *tx, struct list *list, struct cni_error *err)
 {
+	const struct rules_of ours = { .family = NFPROTO_INET, .table = NFT_TABLE };
 	int r;
 
 	do { /* somebody's change in the middle of the list: EINTR */
-		struct nlmsghdr *nlh;
-
 		list->n = 0;
-		nft_tx_ask(tx);
-		nlh = nft_tx_msg(tx, NFT_MSG_GETRULE, NFPROTO_INET, NLM_F_DUMP, &asked);
-		if (nlh != NULL) {
-			mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NFT_TABLE);
-			nft_tx_end(tx, nlh);
-		}
-		r = nft_tx_query(tx, see_rule, list, err);
+		r = rules_each(tx, &ours, see_rule, list, err);
 	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
 	return r;
 }

@@ -2,11 +2,11 @@
 #include "nft/xtables_read.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <libmnl/libmnl.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
@@ -14,6 +14,7 @@
 #include <linux/netfilter/xt_mark.h>
 
 #include "base/text.h"
+#include "nft/rules.h"
 
 /* What the register holds while the expressions are walked; iptables uses one at a time. */
 enum loaded { LOADED_NOTHING, LOADED_MARK, LOADED_FROM, LOADED_TO };
@@ -148,21 +149,18 @@ struct listing {
 	size_t n, cap;
 };
 
-static int take_rule(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+void xtables_rule_read(const struct nftnl_rule *rule, bool four, struct xtables_rule *ret)
+{
+	struct reading reading = { .rule = ret, .four = four };
+
+	*ret = (struct xtables_rule){ .handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE) };
+	(void)nftnl_expr_foreach((struct nftnl_rule *)(uintptr_t)rule, read_expr, &reading);
+}
+
+static int take_rule(const struct nftnl_rule *rule, void *arg)
 {
 	struct listing *list = arg;
-	struct xtables_rule rule = { 0 };
-	struct reading reading = { .rule = &rule, .four = list->four };
-	struct nftnl_rule *r = nftnl_rule_alloc();
 
-	(void)origin;
-	if (r == NULL || nftnl_rule_nlmsg_parse(nlh, r) < 0) {
-		nftnl_rule_free(r);
-		return -1;
-	}
-	rule.handle = nftnl_rule_get_u64(r, NFTNL_RULE_HANDLE);
-	(void)nftnl_expr_foreach(r, read_expr, &reading);
-	nftnl_rule_free(r);
 	if (list->n == list->cap) {
 		size_t cap = list->cap * 2 + 16;
 		struct xtables_rule *bigger = list->n < XTABLES_RULES_MAX
@@ -174,26 +172,19 @@ static int take_rule(const struct nlmsghdr *nlh, const struct nft_origin *origin
 		list->rules = bigger;
 		list->cap = cap;
 	}
-	list->rules[list->n++] = rule;
+	xtables_rule_read(rule, list->four, &list->rules[list->n++]);
 	return 0;
 }
 
 int xtables_rules(struct nft_tx *tx, bool four, const char *chain, struct xtables_rule **ret,
 		  size_t *ret_n, struct cni_error *err)
 {
-	const struct nft_origin origin = { .what = "rules of iptables", .item = NFT_NO_ITEM };
+	const struct rules_of of = { .family = four ? NFPROTO_IPV4 : NFPROTO_IPV6,
+				     .table = "filter",
+				     .chain = chain };
 	struct listing list = { .four = four };
-	struct nlmsghdr *nlh;
 
-	nft_tx_ask(tx);
-	nlh = nft_tx_msg(tx, NFT_MSG_GETRULE, four ? NFPROTO_IPV4 : NFPROTO_IPV6, NLM_F_DUMP,
-			 &origin);
-	if (nlh != NULL) {
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, "filter");
-		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
-		nft_tx_end(tx, nlh);
-	}
-	if (nft_tx_query(tx, take_rule, &list, err) < 0) {
+	if (rules_each(tx, &of, take_rule, &list, err) < 0) {
 		free(list.rules);
 		return -1;
 	}

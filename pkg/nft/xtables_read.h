@@ -25,6 +25,11 @@ struct xtables_rule {
 	char jump[XTABLES_CHAIN_MAX + 1]; /* the chain it goes to, or "" */
 };
 
+struct nftnl_rule;
+
+/* Read one rule; of expressions that are not understood remains `other`. */
+void xtables_rule_read(const struct nftnl_rule *rule, bool four, struct xtables_rule *ret);
+
 #define XTABLES_RULES_MAX 65536
 
 /* The rules of chain `chain` in iptables-nft's table filter, in their order; none if there is no
