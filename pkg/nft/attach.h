@@ -9,6 +9,7 @@
 #include "net/ifname.h"
 #include "net/ipnet.h"
 #include "net/mac.h"
+#include "net/zone.h"
 
 /*
  * What pods own in our nftables tables (DESIGN.md, nftables; reference podwire.nft). An
@@ -38,8 +39,6 @@ enum nft_kind {
 	NFT_ITEM_SOURCE,   /* firewalld's zone for the pod's address: in the record alone */
 };
 
-#define NFT_ZONE_MAX 64 /* bytes of a zone's name, the NUL included */
-
 struct nft_item {
 	enum nft_kind kind;
 	struct ipnet pod;      /* the pod's address with its prefix: names the subnet chains too */
@@ -49,17 +48,14 @@ struct nft_item {
 	bool has_host;	       /* HOSTPORT: host address given (never unspecified) */
 	struct ip host;
 	uint16_t host_port, pod_port;
-	bool snat_all;		 /* SNAT: masquerade every client */
-	char conditions[17];	 /* HOSTPORT: hash of the condition list, "" for none */
-	uint8_t mark_bit;	 /* FORWARD: 0 to 31 */
-	bool isolated;		 /* INGRESS: not even from the bridge itself */
-	char zone[NFT_ZONE_MAX]; /* SOURCE */
+	bool snat_all;		  /* SNAT: masquerade every client */
+	char conditions[17];	  /* HOSTPORT: hash of the condition list, "" for none */
+	uint8_t mark_bit;	  /* FORWARD: 0 to 31 */
+	bool isolated;		  /* INGRESS: not even from the bridge itself */
+	char zone[ZONE_NAME_MAX]; /* SOURCE */
 };
 
 #define NFT_ITEMS_MAX 16384
-
-/* A name that firewalld can give to a zone, and that a record can hold. */
-bool nft_zone_valid(const char *zone);
 
 /*
  * Claim items for `owner`, in one transaction, building what is missing of the skeleton, subnet
@@ -99,28 +95,6 @@ struct nft_gc_call {
 	const void *arg;
 };
 int nft_gc(enum nft_user user, const struct nft_gc_call *call, struct cni_error *err);
-
-/* What the record of `owner` says that it has, without asking the kernel; *ret is malloc'd. No
- * record: nothing. */
-int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
-		 size_t *ret_n, struct cni_error *err);
-
-/* The same for every owner, with the lock held: `each` should only collect. -1 stops. What the
- * pointers lead to is gone when it returns. */
-struct nft_recorded {
-	const struct owner *owner;
-	bool alive; /* not proven dead */
-	const struct nft_item *items;
-	size_t n;
-};
-int nft_each_recorded(enum nft_user user,
-		      int (*each)(const struct nft_recorded *recorded, void *arg,
-				  struct cni_error *err),
-		      void *arg, struct cni_error *err);
-
-/* The kernel's handle of somebody's table of family inet, 0 if there is none: another number is
- * another table of that name. */
-int nft_table_handle(const char *table, uint64_t *ret, struct cni_error *err);
 
 /* STATUS: could nft_attach work? Changes nothing. CNI_NOT_AVAILABLE naming the missing module. */
 int nft_status(struct cni_error *err);

@@ -221,7 +221,7 @@ void item_text(const struct nft_item *item, char buf[ITEM_TEXT])
 		break;
 	case NFT_ITEM_SOURCE:
 		(void)text_format(buf, ITEM_TEXT, "%s in firewalld's zone %.*s", pod,
-				  NFT_ZONE_MAX - 1, item->zone);
+				  ZONE_NAME_MAX - 1, item->zone);
 		break;
 	}
 }

@@ -142,15 +142,6 @@ static bool parse_port(const char *s, uint16_t *ret)
 	return true;
 }
 
-bool nft_zone_valid(const char *zone)
-{
-	size_t len = strlen(zone);
-
-	return len > 0 && len < NFT_ZONE_MAX &&
-	       strspn(zone, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-/") ==
-		   len;
-}
-
 static bool parse_veth(const char *s, char veth[IFNAME_MAX])
 {
 	return ifname_problem(s) == NULL && text_format(veth, IFNAME_MAX, "%s", s);
@@ -193,7 +184,7 @@ static bool parse_firewall(char *const *f, size_t n, struct nft_item *item)
 	}
 	if (strcmp(f[0], "source") == 0) {
 		item->kind = NFT_ITEM_SOURCE;
-		return n == 3 && ipnet_parse(f[1], &item->pod) && nft_zone_valid(f[2]) &&
+		return n == 3 && ipnet_parse(f[1], &item->pod) && zone_name_valid(f[2]) &&
 		       text_format(item->zone, sizeof(item->zone), "%s", f[2]);
 	}
 	return false;

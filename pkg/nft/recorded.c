@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/fs.h"
-#include "nft/attach.h"
+#include "nft/recorded.h"
 #include "nft/session.h"
 
 int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,

@@ -9,7 +9,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-#include "nft/attach.h"
 #include "nft/tx.h"
 
 static int read_policy(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)

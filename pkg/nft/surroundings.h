@@ -2,6 +2,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
 
 /*
  * Does an nftables chain FORWARD of iptables (table filter, ip or ip6) drop what no rule accepts?
@@ -9,3 +12,7 @@
  * where it cannot be read (iptables-legacy keeps its rules elsewhere).
  */
 bool nft_forward_drops(bool four);
+
+/* The kernel's handle of somebody's table of family inet, 0 if there is none: another number is
+ * another table of that name. */
+int nft_table_handle(const char *table, uint64_t *ret, struct cni_error *err);

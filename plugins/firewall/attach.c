@@ -27,6 +27,8 @@
 #include "base/trace.h"
 #include "base/undo.h"
 #include "netlink/owned.h"
+#include "nft/recorded.h"
+#include "nft/surroundings.h"
 #include "plan.h"
 
 /* ---- zone entries */

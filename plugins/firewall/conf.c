@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "conf/jconf.h"
-#include "nft/attach.h"
+#include "net/zone.h"
 #include "nft/xtables.h"
 
 #define DEFAULT_ZONE	 "trusted"
@@ -60,11 +60,11 @@ static int parse_zone(const json_t *value, const struct jpath *at, void *member,
 		return -1;
 	if (zone[0] == '\0')
 		return 0;
-	if (!nft_zone_valid(zone))
+	if (!zone_name_valid(zone))
 		return jconf_fail(err, CNI_INVALID_CONFIG, at,
 				  "\"%s\" cannot be the name of a zone of firewalld (letters, "
 				  "digits, '_', '-', '/'; at most %d)",
-				  zone, NFT_ZONE_MAX - 1);
+				  zone, ZONE_NAME_MAX - 1);
 	*(const char **)member = zone;
 	return 0;
 }
@@ -138,7 +138,7 @@ const char *firewall_conf_zone(const struct cni_args *args)
 {
 	const char *zone = json_string_value(jconf_get(args->conf, "firewalldZone"));
 
-	return zone == NULL || !nft_zone_valid(zone) ? DEFAULT_ZONE : zone;
+	return zone == NULL || !zone_name_valid(zone) ? DEFAULT_ZONE : zone;
 }
 
 bool firewall_conf_asks_firewalld(const struct cni_args *args)
