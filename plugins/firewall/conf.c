@@ -72,11 +72,11 @@ static int parse_zone(const json_t *value, const struct jpath *at, void *member,
 /* What iptables itself takes, and what no program could read as an option. */
 static bool chain_valid(const char *name)
 {
-	size_t len = strlen(name);
-
-	return len <= XTABLES_CHAIN_MAX && name[0] != '-' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
-		   len;
+	for (const char *p = name; *p != '\0'; p++) {
+		if (*p <= ' ' || *p >= 127 || *p == '"' || *p == '\\')
+			return false;
+	}
+	return strlen(name) <= XTABLES_CHAIN_MAX && name[0] != '-' && name[0] != '!';
 }
 
 static int parse_admin(const json_t *value, const struct jpath *at, void *member,
@@ -92,8 +92,8 @@ static int parse_admin(const json_t *value, const struct jpath *at, void *member
 		return 0;
 	if (!chain_valid(name))
 		return jconf_fail(err, CNI_INVALID_CONFIG, at,
-				  "\"%s\" cannot be the name of a chain of iptables (letters, "
-				  "digits, '_', '.', '-', not '-' first; at most %d)",
+				  "\"%s\" cannot be the name of a chain of iptables (at most %d "
+				  "characters, no blank, not '-' or '!' first)",
 				  name, XTABLES_CHAIN_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		if (strcmp(name, taken[i]) == 0)

@@ -85,6 +85,14 @@ def host_port(w, conf, a, b):
         assert w.node2.ask({4: "192.0.2.1", 6: "2001:db8:0:1::1"}[family], 8080), f"IPv{family} host port"
 
 
+def docker_host(w, conf, a, b):
+    """Also where FORWARD drops, in and out."""
+    w.sh("iptables -P FORWARD DROP; ip6tables -P FORWARD DROP")
+    host_port(w, conf, a, b)
+    eq([b[0].pings("192.0.2.2"), b[0].pings("2001:db8:0:1::2")], [True, True], "the way out")
+    w.sh("iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT")
+
+
 def refused_client(w, conf, a, b):
     """Also: the condition's own network gets no answer at the port."""
     host_port(w, conf, a, b)
@@ -103,7 +111,7 @@ def vlan(w, conf, a, b):
 
 
 IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_port, "32-kubelet": kubelet,
-         "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
+         "33-docker-host": docker_host, "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
          "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,

@@ -40,6 +40,10 @@ static void elements(void **state)
 		  "\xc0\x00\x02\x01\x11\0\0\0\x1f\x90\0\0", "\x0a\x58\x00\x02\x00\x50\0\0", 12, 8 },
 		{ NFT_ITEM_SNAT, "10.88.0.2/24", NULL, "snat4", "snat-10.88.0.0-24",
 		  "\x0a\x58\x00\x02\x11\0\0\0\x1f\x90\0\0", "", 12, 0 },
+		{ NFT_ITEM_FORWARD, "10.88.0.2/24", NULL, "forward4", "mark-12", "\x0a\x58\x00\x02",
+		  "", 4, 0 },
+		{ NFT_ITEM_FORWARD, "fd88::2/64", NULL, "forward6", "mark-12",
+		  "\xfd\x88\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", "", 16, 0 },
 	};
 
 	(void)state;
@@ -48,6 +52,7 @@ static void elements(void **state)
 					 .pod = net(cases[i].pod),
 					 .veth = "veth0",
 					 .protocol = 17,
+					 .mark_bit = 12,
 					 .host_port = 8080,
 					 .pod_port = 80,
 					 .has_host = cases[i].host != NULL,
@@ -200,10 +205,64 @@ static void comments_of_others(void **state)
 	}
 }
 
+/* Nobody's elements: one pod's DEL must not take them from another. */
+static void policies_are_shared(void **state)
+{
+	struct nft_item item = { .kind = NFT_ITEM_INGRESS, .veth = "cni0" };
+	struct nft_elem e[NFT_ITEM_ELEMS];
+
+	(void)state;
+	assert_int_equal(item_elems(&item, e), 2);
+	item.isolated = true;
+	assert_int_equal(item_elems(&item, e), 3);
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const sets[] = { "bridges", "own", "isolated" };
+
+		assert_true(e[i].shared);
+		assert_string_equal(e[i].set, sets[i]);
+		assert_int_equal(e[i].key_len, i == 0 ? 16 : 32);
+		assert_memory_equal(e[i].key, "cni0\0", 5);
+	}
+	assert_memory_equal(e[1].key + 16, "cni0\0", 5);
+	item.kind = NFT_ITEM_SOURCE;
+	assert_int_equal(item_elems(&item, e), 0);
+}
+
+static void chains_of_marks(void **state)
+{
+	uint8_t bit = 99;
+
+	(void)state;
+	assert_true(chain_parse_mark("mark-0", &bit) && bit == 0);
+	assert_true(chain_parse_mark("mark-31", &bit) && bit == 31);
+	assert_false(chain_parse_mark("mark-32", &bit));
+	assert_false(chain_parse_mark("mark-", &bit));
+	assert_false(chain_parse_mark("mark-01", &bit));
+	assert_false(chain_parse_mark("masq-1", &bit));
+}
+
+static void names_of_zones(void **state)
+{
+	char longest[ZONE_NAME_MAX + 1];
+
+	(void)state;
+	assert_true(zone_name_valid("trusted") && zone_name_valid("my-zone_2/a"));
+	assert_false(zone_name_valid("") || zone_name_valid("two words") ||
+		     zone_name_valid("a\nb") || zone_name_valid("z\"one"));
+	memset(longest, 'a', sizeof(longest));
+	longest[ZONE_NAME_MAX] = '\0';
+	assert_false(zone_name_valid(longest));
+	longest[ZONE_NAME_MAX - 1] = '\0';
+	assert_true(zone_name_valid(longest));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elements),
+		cmocka_unit_test(policies_are_shared),
+		cmocka_unit_test(chains_of_marks),
+		cmocka_unit_test(names_of_zones),
 		cmocka_unit_test(spoof_is_two_elements),
 		cmocka_unit_test(elements_tell_their_host_port),
 		cmocka_unit_test(chains_of_subnets),
