@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The firewall plugin and the real firewalld, over D-Bus."""
+
+from firewalld import Firewalld, unpacked
+from node import DEBIAN, eq
+from world import main, test
+
+PACKAGE = unpacked()
+
+
+def network(name="fwnet", bridge="cni0", subnet=88, **keys):
+    return {"cniVersion": "1.1.0", "name": name, "plugins": [
+        {"type": "bridge", "bridge": bridge, "isDefaultGateway": True, "ipMasq": True, "ipam": {
+            "type": "host-local", "ranges": [[{"subnet": f"10.{subnet}.0.0/24"}], [{"subnet": f"fd{subnet}::/64"}]]}},
+        {"type": "firewall", **keys}]}
+
+
+def node(w):
+    w.neighbour()
+    return Firewalld(w, PACKAGE)
+
+
+def add(w, name, net=None):
+    pod = w.pods.get(name) or w.pod(name)
+    w.chain(net or network(), "ADD", pod, id=name).ok()
+    return pod
+
+
+def addresses(pod):
+    return sorted(a.split("/")[0] + ("/128" if ":" in a else "/32") for a in pod.ips("eth0"))
+
+
+def out(pod):
+    return [pod.pings(address, 1, count=3) for address in ("192.0.2.2", "2001:db8:0:1::2")]
+
+
+def without(net):
+    """The network without the plugin under test."""
+    return {**net, "plugins": net["plugins"][:-1]}
+
+
+@test(timeout=120)
+def found_by_itself(w):
+    """Nothing in the configuration: firewalld runs, so the pod's addresses are its zone's."""
+    fw = node(w)
+    bare = w.pod("bare")
+    w.chain(without(network()), "ADD", bare, id="bare").ok()
+    eq(out(bare), [False, False], "firewalld keeps pods in")
+    a = add(w, "a")
+    eq(fw.sources(), addresses(a), "sources of the zone")
+    eq(out(a), [True, True], "the pod's way out")
+    w.chain(network(), "CHECK", a, id="a").ok()
+    w.chain(network(), "DEL", a, id="a").ok()
+    eq(fw.sources(), [], "sources after DEL")
+    w.chain(network(), "DEL", a, id="a").ok()
+
+
+@test(timeout=120)
+def a_reload_is_mended_for_all(w):
+    fw = node(w)
+    pods = [add(w, x) for x in "ab"]
+    fw.reload()
+    eq(fw.sources(), [], "a reload forgets")
+    eq(out(pods[0]), [False, False], "the pods' way out")
+    w.chain(network(), "CHECK", pods[0], id="a").fails(103, "is not in firewalld's zone trusted")
+    pods.append(add(w, "c"))
+    eq(fw.sources(), sorted(sum(map(addresses, pods), [])), "after the next ADD")
+    for pod in pods:
+        eq(out(pod), [True, True], f"{pod.name}'s way out")
+        w.chain(network(), "CHECK", pod, id=pod.name).ok()
+    fw.call("zone.removeSource", "trusted", addresses(pods[0])[0])
+    add(w, "d")
+    assert addresses(pods[0])[0] not in fw.sources(), "what an administrator removed came back without a reload"
+
+
+@test(timeout=120)
+def a_restart_is_mended_for_all(w):
+    fw = node(w)
+    a = add(w, "a")
+    fw.stop()
+    b = add(w, "b")
+    eq([out(a), out(b)], [[True, True]] * 2, "without firewalld")
+    fw.start()
+    c = add(w, "c")
+    eq(fw.sources(), sorted(addresses(a) + addresses(c)), "sources of those that were added with firewalld")
+    eq(out(a), [True, True], "the first pod's way out")
+
+
+@test(timeout=120)
+def del_without_prev_result(w):
+    fw = node(w)
+    a = add(w, "a")
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
+    w.call("firewall", "DEL", conf, "", id="a").ok()
+    eq(fw.sources(), [], "sources")
+    add(w, "b")
+    fw.stop()
+    w.call("firewall", "DEL", conf, "", id="b").ok()
+    w.chain(network(), "DEL", a, id="a").ok()
+
+
+@test(timeout=120)
+def another_zone_and_another_backend(w):
+    fw = node(w)
+    internal = network(firewalldZone="internal", backend="firewalld")
+    a = add(w, "a", internal)
+    eq([fw.sources("internal"), fw.sources()], [addresses(a), []], "zones")
+    b = add(w, "b", network("plain", "cni1", 89, backend="iptables"))
+    eq(fw.sources("internal") + fw.sources(), addresses(a), "backend iptables leaves firewalld alone")
+    w.chain(network("plain", "cni1", 89, backend="iptables"), "CHECK", b, id="b").ok()
+    w.chain(internal, "DEL", a, id="a").ok()
+    eq(fw.sources("internal"), [], "after DEL")
+
+
+@test(timeout=120)
+def what_firewalld_refuses(w):
+    """Its words, and nothing left of the attachment."""
+    fw = node(w)
+    a = w.pod("a")
+    prev = w.chain(without(network()), "ADD", a, id="a").ok().json
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall", "prevResult": prev}
+    w.call("firewall", "ADD", {**conf, "firewalldZone": "nowhere"}, a, id="a").fails(100, "INVALID_ZONE")
+    fw.call("zone.addSource", "work", addresses(a)[1])
+    w.call("firewall", "ADD", conf, a, id="a").fails(101, "ZONE_CONFLICT")
+    eq([fw.sources(), fw.sources("work")], [[], [addresses(a)[1]]], "zones")
+    eq((w.sh("nft list map inet podwire forward4").stdout.count("comment \"fwnet"),
+        w.files("/run/podwire/attachments").count("firewall-")), (0, 0), "elements and records")
+    fw.stop()
+    w.call("firewall", "ADD", {**conf, "backend": "firewalld"}, a, id="a").fails(100, "firewalld does not run")
+
+
+@test(timeout=120)
+def gc_empties_the_zone(w):
+    fw = node(w)
+    pods = [add(w, x) for x in "abc"]
+    other = add(w, "o", network("other", "cni1", 89))
+    w.chain(network(), "GC", valid=[("b", "eth0")]).ok()
+    eq(fw.sources(), sorted(addresses(pods[1]) + addresses(other)), "sources")
+
+
+@test(timeout=120)
+def pods_of_the_go_plugin_are_deleted(w):
+    fw = node(w)
+    a = w.pod("a")
+    prev = w.chain(without(network()), "ADD", a, id="a").ok().json
+    conf = {"cniVersion": "1.0.0", "name": "fwnet", "type": "firewall", "prevResult": {**prev, "cniVersion": "1.0.0"}}
+    w.call(f"{DEBIAN}/firewall", "ADD", conf, a, id="a").ok()
+    eq(fw.sources(), addresses(a), "theirs")
+    w.call("firewall", "DEL", conf, a, id="a").ok()
+    eq(fw.sources(), [], "after our DEL")
+
+
+@test(timeout=120)
+def a_bus_that_does_not_answer(w):
+    """Bounded, named, and nothing left; DEL keeps the record for its next try."""
+    fw = node(w)
+    a = add(w, "a")
+    w.sh(f"kill -STOP {fw.process.pid}")
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
+    w.call("firewall", "DEL", conf, "", id="a").fails(11, "no answer on the system bus in 10 s")
+    w.sh(f"kill -CONT {fw.process.pid}")
+    w.call("firewall", "DEL", conf, "", id="a").ok()
+    eq(fw.sources(), [], "sources")
+
+
+if __name__ == "__main__":
+    main()
