@@ -55,7 +55,7 @@ static void look_at_forwarding(const struct cni_args *args, bool four, const cha
 		    what, sizeof(what),
 		    "the policy of %s's chain FORWARD is DROP: host ports are reached "
 		    "from this host only, unless a rule there accepts packets to and "
-		    "from the pod",
+		    "from the pod, as with the firewall plugin in the network's list",
 		    four ? "iptables" : "ip6tables");
 		say(args, what);
 	}
