@@ -3,8 +3,7 @@
 """cnitool, built from its newest release, over each file in conf-examples/: add, check, del, gc,
 status.
 
-It is built once, outside the tests' worlds, into a folder beside the programs under test; a Go of
-at least 1.21 is needed, and demanded by CNI_TEST_REQUIRE_ALL=1.
+It is built once, by a Go of at least 1.21 (gotools.py).
 """
 
 import ipaddress
@@ -15,11 +14,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from gotools import CACHE, install
 from node import NODE4, ROOT, closed, eq, links, run, test, world
 from traffic import PORTS, Traffic, plugin
 
 MODULE = "github.com/containernetworking/cni/cnitool@latest"
-CACHE = Path(os.environ.get("PODWIRE_BIN", ROOT / "build/dev/bin")).resolve().parent / "e2e-go"
 TOOL = CACHE / "bin" / "cnitool"
 EXAMPLES = Path(os.environ.get("PODWIRE_EXAMPLES", ROOT / "conf-examples"))
 VLAN_KEYS = {"vlan", "vlanTrunk"}
@@ -34,34 +33,7 @@ KINDS = {
 }
 
 
-def build():
-    """Why there is no cnitool, or None when there is one."""
-    if os.access(TOOL, os.X_OK):
-        return None
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if not go:
-        return "no Go: cnitool cannot be built"
-    version = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, timeout=30
-    ).stdout
-    numbers = re.match(r"go(\d+)\.(\d+)", version)
-    if not numbers or tuple(map(int, numbers.groups())) < (1, 21):
-        return f"cnitool needs Go 1.21 and this is {version.strip() or 'of unknown version'}"
-    env = dict(
-        os.environ,
-        GOPATH=str(CACHE),
-        GOBIN=str(CACHE / "bin"),
-        GOCACHE=str(CACHE / "cache"),
-        GOFLAGS="-modcacherw -buildvcs=false",
-        CGO_ENABLED="0",
-    )
-    done = subprocess.run(
-        [go, "install", MODULE], env=env, capture_output=True, text=True, timeout=300
-    )
-    return None if done.returncode == 0 else f"go install {MODULE}: {done.stderr[-300:]}"
-
-
-WHY_NOT = build()
+WHY_NOT = install("bin", MODULE)
 
 
 class Cnitool:
