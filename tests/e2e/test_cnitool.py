@@ -10,8 +10,6 @@ import ipaddress
 import json
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 from gotools import CACHE, install
