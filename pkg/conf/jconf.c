@@ -104,6 +104,24 @@ int jconf_str(const json_t *value, const struct jpath *at, size_t max, const cha
 	return 0;
 }
 
+int jconf_mac(const char *text, const struct jpath *at, struct mac *ret, bool *ret_given,
+	      struct cni_error *err)
+{
+	struct mac mac;
+
+	if (text[0] == '\0')
+		return 0;
+	if (!mac_parse(text, &mac))
+		return jconf_fail(err, CNI_INVALID_CONFIG, at, "\"%s\" is not a MAC address", text);
+	if (mac_is_zero(&mac) || mac_is_multicast(&mac))
+		return jconf_fail(err, CNI_INVALID_CONFIG, at,
+				  "\"%s\" is no unicast MAC address: an interface cannot have it",
+				  text);
+	*ret = mac;
+	*ret_given = true;
+	return 0;
+}
+
 int jconf_choice(const json_t *value, const struct jpath *at, const struct jchoice *choice,
 		 size_t *ret_index, struct cni_error *err)
 {

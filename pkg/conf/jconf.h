@@ -10,6 +10,7 @@
 #include "base/jpath.h"
 #include "base/scoped.h"
 #include "net/ipnet.h"
+#include "net/mac.h"
 
 /*
  * Configuration as a table: the one place that walks a json_t. Keys match ASCII case-insensitively,
@@ -71,6 +72,11 @@ int jconf_int(const json_t *value, const struct jpath *at, int64_t min, int64_t 
 int jconf_ip(const json_t *value, const struct jpath *at, struct ip *ret, struct cni_error *err);
 int jconf_ipnet(const json_t *value, const struct jpath *at, struct ipnet *ret,
 		struct cni_error *err);
+
+/* A MAC address that an interface can have (unicast, not zero), from the document or from CNI_ARGS.
+ * "" asks for nothing (CAP-03): *ret and *ret_given stay as they are; else *ret_given is true. */
+int jconf_mac(const char *text, const struct jpath *at, struct mac *ret, bool *ret_given,
+	      struct cni_error *err);
 
 /*
  * A string that must be one of `n` names, or "" as if absent. *ret_index is the name's (n: "").

@@ -162,29 +162,15 @@ static int parse_dns(const json_t *value, const struct jpath *at, void *member,
 	return cni_dns_decode(value, at, member, err);
 }
 
-static int set_mac(struct bridge_conf *conf, const char *text, const struct jpath *at,
-		   struct cni_error *err)
-{
-	if (text[0] == '\0')
-		return 0; /* an empty value requests nothing (CAP-03) */
-	if (!mac_parse(text, &conf->mac))
-		return jconf_fail(err, CNI_INVALID_CONFIG, at, "\"%s\" is not a MAC address", text);
-	if (mac_is_zero(&conf->mac) || mac_is_multicast(&conf->mac))
-		return jconf_fail(err, CNI_INVALID_CONFIG, at,
-				  "\"%s\" is no unicast MAC address: an interface cannot have it",
-				  text);
-	conf->has_mac = true;
-	return 0;
-}
-
 static int parse_mac(const json_t *value, const struct jpath *at, void *member,
 		     struct cni_error *err)
 {
+	struct bridge_conf *conf = member;
 	const char *text;
 
 	if (jconf_str(value, at, 64, &text, err) < 0)
 		return -1;
-	return set_mac(member, text, at, err);
+	return jconf_mac(text, at, &conf->mac, &conf->has_mac, err);
 }
 
 static const struct jfield mac_fields[] = { { "mac", J_CUSTOM, .custom = parse_mac } };
@@ -208,7 +194,7 @@ static int parse_macs(const struct cni_args *args, struct bridge_conf *conf, str
 
 	if (cni_args_parse(args->cni_args, keys, &mac, 1, err) < 0)
 		return -1;
-	if (mac != NULL && set_mac(conf, mac, &env, err) < 0)
+	if (mac != NULL && jconf_mac(mac, &env, &conf->mac, &conf->has_mac, err) < 0)
 		return -1;
 	if (jconf_fill(jconf_get(args->conf, "args"), &in_args, args_fields, 1, conf, err) < 0)
 		return -1;

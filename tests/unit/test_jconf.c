@@ -347,14 +347,65 @@ static void choices(void **state)
 	assert_int_equal(i, 77);
 }
 
+static void macs(void **state)
+{
+	static const struct {
+		const char *text, *problem; /* NULL: fine */
+	} cases[] = {
+		{ "02:00:00:00:12:34", NULL },
+		{ "02-00-00-00-12-34", NULL },
+		{ "0200.0000.1234", NULL },
+		{ "02:00:00:00:12", "mac: \"02:00:00:00:12\" is not a MAC address" },
+		{ "00:00:00:00:00:00", "mac: \"00:00:00:00:00:00\" is no unicast MAC address: an "
+				       "interface cannot have it" },
+		{ "01:00:5e:00:00:01", "mac: \"01:00:5e:00:00:01\" is no unicast MAC address: an "
+				       "interface cannot have it" },
+	};
+	const struct jpath at = { .key = "mac" };
+	const struct mac want = { { 2, 0, 0, 0, 0x12, 0x34 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cni_error err = { 0 };
+		struct mac mac = { { 9 } };
+		bool given = false;
+		int r = jconf_mac(cases[i].text, &at, &mac, &given, &err);
+
+		assert_int_equal(r, cases[i].problem == NULL ? 0 : -1);
+		assert_int_equal(given, r == 0);
+		assert_int_equal(mac.b[0], r == 0 ? 2 : 9);
+		assert_true(r < 0 || mac_equal(&mac, &want));
+		assert_true(r == 0 || err.code == CNI_INVALID_CONFIG);
+		assert_string_equal(err.msg, r == 0 ? "" : cases[i].problem);
+	}
+}
+
+static void an_empty_mac_asks_for_nothing(void **state)
+{
+	const struct jpath at = { .key = "mac" };
+	struct mac mac = { { 2, 1 } };
+	struct cni_error err;
+	bool given = true;
+
+	(void)state;
+	assert_int_equal(jconf_mac("", &at, &mac, &given, &err), 0);
+	assert_true(given && mac.b[1] == 1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(documents), cmocka_unit_test(raw_nul_and_depth),
-		cmocka_unit_test(lookup),    cmocka_unit_test(fills),
-		cmocka_unit_test(absent),    cmocka_unit_test(refused),
-		cmocka_unit_test(required),  cmocka_unit_test(long_values),
+		cmocka_unit_test(documents),
+		cmocka_unit_test(raw_nul_and_depth),
+		cmocka_unit_test(lookup),
+		cmocka_unit_test(fills),
+		cmocka_unit_test(absent),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(required),
+		cmocka_unit_test(long_values),
 		cmocka_unit_test(choices),
+		cmocka_unit_test(macs),
+		cmocka_unit_test(an_empty_mac_asks_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
