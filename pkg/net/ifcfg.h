@@ -6,10 +6,11 @@
 #include <stdint.h>
 
 #include "net/ipnet.h"
+#include "net/mac.h"
 
 /*
- * What IPAM decided for an interface: pure values, shared by the protocol (which reads and prints
- * them) and by rtnetlink (which applies them).
+ * What IPAM or the configuration decided for an interface: pure values, shared by the protocol
+ * (which reads and prints them) and by rtnetlink (which applies them).
  */
 struct ip_config {
 	struct ipnet address; /* host bits kept */
@@ -29,4 +30,12 @@ struct route {
 	uint32_t table;
 	bool has_scope;
 	uint8_t scope; /* 0 global, 253 link, 254 host */
+};
+
+/* Properties of a link that may be chosen; each counts only with its has_. */
+struct link_values {
+	bool has_mac, has_promisc, has_mtu, has_allmulti, has_txqlen;
+	struct mac mac;
+	bool promisc, allmulti;
+	uint32_t mtu, txqlen;
 };

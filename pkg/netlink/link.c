@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -31,6 +32,18 @@ static void parse_kind(const struct nlattr *info, struct link *link)
 	}
 }
 
+/* The kernel sends its IPv4 switches as an array that begins with number 1. */
+static bool parse_arp_notify(const struct nlattr *spec)
+{
+	const struct nlattr *families[AF_INET + 1], *inet[IFLA_INET_MAX + 1];
+	const uint32_t *switches;
+
+	attr_parse_nest(spec, families, AF_INET);
+	attr_parse_nest(families[AF_INET], inet, IFLA_INET_MAX);
+	switches = attr_data(inet[IFLA_INET_CONF], IPV4_DEVCONF_ARP_NOTIFY * sizeof(*switches));
+	return switches != NULL && switches[IPV4_DEVCONF_ARP_NOTIFY - 1] != 0;
+}
+
 bool link_parse(const struct nlmsghdr *nlh, struct link *ret)
 {
 	const struct ifinfomsg *ifi = attr_header(nlh, sizeof(*ifi));
@@ -43,12 +56,15 @@ bool link_parse(const struct nlmsghdr *nlh, struct link *ret)
 		.index = ifi->ifi_index,
 		.flags = ifi->ifi_flags,
 		.mtu = attr_u32(tb[IFLA_MTU]),
+		.txqlen = attr_u32(tb[IFLA_TXQLEN]),
 		.mac = attr_mac(tb[IFLA_ADDRESS]),
 		.master = (int)attr_u32(tb[IFLA_MASTER]),
 		.peer = (int)attr_u32(tb[IFLA_LINK]),
 		.peer_elsewhere = tb[IFLA_LINK_NETNSID] != NULL,
+		.peer_nsid = (int)attr_u32(tb[IFLA_LINK_NETNSID]),
 		.operstate = attr_u8(tb[IFLA_OPERSTATE]),
 		.promiscuity = attr_u32(tb[IFLA_PROMISCUITY]),
+		.arp_notify = parse_arp_notify(tb[IFLA_AF_SPEC]),
 	};
 	attr_str(tb[IFLA_IFNAME], ret->name, sizeof(ret->name));
 	attr_str(tb[IFLA_IFALIAS], ret->alias, sizeof(ret->alias));

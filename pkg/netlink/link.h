@@ -14,10 +14,13 @@ struct link {
 	char name[IFNAME_MAX];
 	unsigned flags; /* IFF_UP … */
 	uint32_t mtu;
+	uint32_t txqlen;
 	struct mac mac;
+	bool arp_notify;     /* the IPv4 switch of this link */
 	int master;	     /* ifindex or 0 */
 	int peer;	     /* IFLA_LINK: a veth's other end, in its namespace; or 0 */
 	bool peer_elsewhere; /* that namespace is not ours */
+	int peer_nsid;	     /* then: its number here, link_nsid() */
 	uint8_t operstate;   /* IF_OPER_UP … ; may lag behind: link_settle() */
 	uint32_t promiscuity;
 	char kind[16];	     /* "veth", "bridge", "" for physical ones */

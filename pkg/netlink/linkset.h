@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "net/ifcfg.h"
+#include "netlink/link.h"
+#include "netlink/sock.h"
+
+/* Changes of a link that is in use already. */
+
+/*
+ * Give link `now` what `want` says and `now` does not have, the MAC excepted: one sendmsg, or none
+ * when nothing differs. After a failure (the first is told) the others are made all the same.
+ */
+int link_set_values(struct nl *nl, const struct link *now, const struct link_values *want,
+		    struct cni_error *err);
+
+/*
+ * Change the MAC and keep what the kernel drops on that occasion: permanent neighbours always;
+ * where the driver cannot do it while the link is up (EBUSY), it is taken down for it, and the
+ * link's routes of all tables and its IPv6 addresses are put back as well (a link-local one that
+ * the kernel made is made anew). The kernel announces the IPv4 addresses by gratuitous ARP. All of
+ * it is one sendmsg, unless there are more than 50 of them: being killed leaves before or after.
+ */
+int link_change_mac(struct nl *nl, int index, const char *name, const struct mac *mac,
+		    struct cni_error *err);
+
+/*
+ * The number by which the kernel names namespace `netns_fd` in answers on this socket
+ * (link.peer_nsid); -1: it has none, and so no link here leads there.
+ */
+int link_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err);
