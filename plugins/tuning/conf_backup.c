@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "conf_backup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "conf/jconf.h"
+
+int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value,
+		      struct cni_error *err)
+{
+	struct tuning_old *old;
+
+	for (size_t i = 0; i < b->n_sysctls; i++) {
+		if (strcmp(b->sysctls[i].path, path) == 0)
+			return 0;
+	}
+	if (b->n_sysctls == TUNING_OLD_MAX)
+		return cni_fail(err, CNI_INVALID_CONFIG, "more than %u sysctls to be remembered",
+				TUNING_OLD_MAX);
+	if (b->sysctls == NULL)
+		b->sysctls = calloc(TUNING_OLD_MAX, sizeof(*b->sysctls));
+	if (b->sysctls == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	old = &b->sysctls[b->n_sysctls];
+	(void)text_format(old->path, sizeof(old->path), "%s", path);
+	old->value = strdup(value);
+	if (old->value == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	b->n_sysctls++;
+	return 0;
+}
+
+void tuning_backup_free(struct tuning_backup *b)
+{
+	for (size_t i = 0; i < b->n_sysctls; i++)
+		free(b->sysctls[i].value);
+	free(b->sysctls);
+	free(b->network);
+	free(b->container);
+	free(b->ifname);
+	*b = (struct tuning_backup){ 0 };
+}
+
+/* ---- writing */
+
+/* False without memory, or for text that is not UTF-8; `value` is taken over. */
+static bool put(json_t *obj, const char *key, json_t *value)
+{
+	return json_object_set_new(obj, key, value) == 0;
+}
+
+static bool put_text(json_t *obj, const char *key, const char *text)
+{
+	return text == NULL || put(obj, key, json_string(text));
+}
+
+static bool put_link(json_t *obj, const struct link_values *v)
+{
+	char mac[MAC_TEXT];
+
+	mac_print(&v->mac, mac);
+	return (!v->has_mac || put(obj, "mac", json_string(mac))) &&
+	       (!v->has_promisc || put(obj, "promisc", json_boolean(v->promisc))) &&
+	       (!v->has_mtu || put(obj, "mtu", json_integer(v->mtu))) &&
+	       (!v->has_allmulti || put(obj, "allmulti", json_boolean(v->allmulti))) &&
+	       (!v->has_txqlen || put(obj, "txQLen", json_integer(v->txqlen)));
+}
+
+static bool put_sysctls(json_t *obj, const struct tuning_backup *b)
+{
+	json_t *sysctls = json_object();
+
+	if (!put(obj, "sysctl", sysctls))
+		return false;
+	for (size_t i = 0; i < b->n_sysctls; i++) {
+		if (!put(sysctls, b->sysctls[i].path, json_string(b->sysctls[i].value)))
+			return false;
+	}
+	return true;
+}
+
+int tuning_backup_encode(const struct tuning_backup *b, char **ret, struct cni_error *err)
+{
+	scoped_json json_t *obj = json_object();
+	bool made =
+	    obj != NULL && put_link(obj, &b->link) && put_text(obj, "network", b->network) &&
+	    put_text(obj, "containerID", b->container) && put_text(obj, "ifname", b->ifname) &&
+	    (b->netns == 0 || put(obj, "netns", json_integer(b->netns))) &&
+	    (b->ifindex == 0 || put(obj, "ifindex", json_integer(b->ifindex))) &&
+	    (b->host_mtu == 0 || put(obj, "hostMtu", json_integer(b->host_mtu))) &&
+	    (b->n_sysctls == 0 || put_sysctls(obj, b));
+	char *text = made ? json_dumps(obj, JSON_INDENT(1)) : NULL;
+
+	if (text == NULL)
+		return cni_fail(err, CNI_INTERNAL,
+				"old values cannot be written down: out of memory, or one of them "
+				"is no UTF-8 text");
+	*ret = text;
+	return 0;
+}
+
+/* ---- reading */
+
+static int parse_mac(const json_t *value, const struct jpath *at, void *member,
+		     struct cni_error *err)
+{
+	struct link_values *link = &((struct tuning_backup *)member)->link;
+	const char *text;
+
+	if (jconf_str(value, at, 64, &text, err) < 0)
+		return -1;
+	return jconf_mac(text, at, &link->mac, &link->has_mac, err);
+}
+
+static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member,
+			 struct cni_error *err)
+{
+	struct tuning_backup *b = member;
+	const char *path, *text;
+	json_t *value;
+
+	if (!json_is_object(obj))
+		return jconf_fail(err, CNI_DECODE, at, "expected an object of paths and values");
+	json_object_foreach((json_t *)(uintptr_t)obj, path, value) {
+		const struct jpath here = { .up = at, .key = path };
+
+		if (jconf_str(value, &here, TUNING_VALUE_MAX - 1, &text, err) < 0)
+			return -1;
+		if (!tuning_path_valid(path))
+			return jconf_fail(err, CNI_INVALID_CONFIG, &here,
+					  "no path below /proc/sys/net");
+		if (tuning_backup_add(b, path, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int parse_text(const json_t *value, const struct jpath *at, void *member,
+		      struct cni_error *err)
+{
+	char **copy = member;
+	const char *text;
+
+	if (jconf_str(value, at, JCONF_STR_MAX, &text, err) < 0)
+		return -1;
+	free(*copy);
+	*copy = strdup(text);
+	return *copy != NULL ? 0 : cni_fail(err, CNI_INTERNAL, "out of memory");
+}
+
+#define AT(member)  .offset = offsetof(struct tuning_backup, member)
+#define HAS(member) .has = true, .has_offset = offsetof(struct tuning_backup, member)
+
+static const struct jfield kept[] = {
+	{ "mac", J_CUSTOM, .custom = parse_mac },
+	{ "promisc", J_BOOL, AT(link.promisc), HAS(link.has_promisc) },
+	{ "mtu", J_UINT, AT(link.mtu), HAS(link.has_mtu) },
+	{ "allmulti", J_BOOL, AT(link.allmulti), HAS(link.has_allmulti) },
+	{ "txQLen", J_UINT, AT(link.txqlen), HAS(link.has_txqlen) },
+	{ "hostMtu", J_UINT, AT(host_mtu) },
+	{ "sysctl", J_CUSTOM, .custom = parse_sysctls },
+	{ "network", J_CUSTOM, AT(network), .custom = parse_text },
+	{ "containerID", J_CUSTOM, AT(container), .custom = parse_text },
+	{ "ifname", J_CUSTOM, AT(ifname), .custom = parse_text },
+	{ "netns", J_INT64, AT(netns), .imin = 1, .max = INT64_MAX },
+	{ "ifindex", J_INT64, AT(ifindex), .imin = 1, .max = INT32_MAX },
+};
+
+int tuning_backup_decode(const char *text, size_t len, struct tuning_backup *ret,
+			 struct cni_error *err)
+{
+	struct tuning_backup b = { .n_sysctls = 0 };
+	scoped_json json_t *doc = NULL;
+
+	if (jconf_load(text, len, "the backup file", &doc, err) < 0)
+		return -1;
+	if (jconf_fill(doc, NULL, kept, ARRAY_SIZE(kept), &b, err) < 0) {
+		tuning_backup_free(&b);
+		return -1;
+	}
+	b.link.has_mtu = b.link.mtu != 0;
+	*ret = b;
+	return 0;
+}
