@@ -74,6 +74,17 @@ def mtu_auto(w, conf, a, b):
     eq((link(a[0], "eth0")["mtu"], link(w, bridge_of(conf)["bridge"])["mtu"]), (1390, 1390), "MTU of pod and bridge")
 
 
+def tuned(w, conf, a, b):
+    host_end = w.added["interfaces"][1]["name"]
+    eq((link(a[0], "eth0")["mtu"], link(w, host_end)["mtu"], link(a[0], "eth0")["txqlen"]), (1400, 1400, 500), "the link")
+    eq(a[0].sysctl("net.ipv4.ip_local_port_range").split(), ["20000", "60999"], "switches")
+    pod = w.pod("fixed")
+    eq(w.chain(conf, "ADD", pod, id="fixed", caps={"mac": MAC}).ok().json["interfaces"][2]["mac"], MAC, "in the result")
+    eq((link(pod, "eth0")["address"], pod.pings(b[1][0])), (MAC, True), "what the runtime chose")
+    w.chain(conf, "DEL", pod, id="fixed").ok()
+    w.remove(pod)
+
+
 def kubelet(w, conf, a, b):
     eq(link(a[0], "eth0")["mtu"], 1450, "MTU in the pod")
 
@@ -115,6 +126,7 @@ IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_
          "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
+         "86-tuning": tuned,
          "90-vlan": vlan, "91-vlan-trunk": vlan}
 
 
