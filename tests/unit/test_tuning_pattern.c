@@ -18,25 +18,14 @@ static void translated(void **state)
 		const char *in, *out;
 	} cases[] = {
 		{ "abc", "abc" },
-		{ "^net\\.ipv4\\.conf\\.all\\.[a-z_]*$",
-		  "^net\\.ipv4\\.conf\\.all\\.[_abcdefghijklmnopqrstuvwxyz]*$" },
-		{ "(?:a|b)+?c", "(a|b)+c" },
-		{ "a{2}b{3,}c{0,4}?", "a{2,2}b{3,}c{0,4}" },
-		{ "a{,3}", "a\\{,3}" },
-		{ "a{x}b}", "a\\{x}b}" },
-		{ "\\d", "[0123456789]" },
-		{ "[\\d.]", "[.0123456789]" },
-		{ "[]a]", "[]a]" },
-		{ "[a\\]\\^\\-]", "[]a^-]" },
-		{ "[\\^]", "\\^" },
-		{ "[\\^-]", "[-^]" },
-		{ "[-a]", "[a-]" },
-		{ "[.-0]", "[./0]" },
+		{ "^net\\.ipv4\\.conf\\.all\\.[a-z_]*$", "^net\\.ipv4\\.conf\\.all\\.[a-z_]*$" },
+		{ "(?:a|b)+c", "(a|b)+c" },
+		{ "\\d\\w", "[0-9][0-9A-Za-z_]" },
+		{ "[^a.-]", "[^a.-]" },
 		{ "\\<\\>\\'\\`\\/\\-", "<>'`/-" },
-		{ "\\\\", "\\\\" },
-		{ "\\Ax\\z", "^x$" },
+		{ "\\\\\\{\\}\\]", "\\\\\\{\\}\\]" },
 		{ "a.b", "a.b" },
-		{ "x]", "x]" },
+		{ "x]}", "x]}" },
 	};
 
 	(void)state;
@@ -56,46 +45,38 @@ static const struct {
 	{ "(?i)x", "(? other than (?:" },
 	{ "(?P<n>x)", "(? other than (?:" },
 	{ "(?=x)", "(? other than (?:" },
-	{ "\\bx", "an escape of a letter or digit other than" },
-	{ "\\Bx", "an escape of a letter or digit other than" },
-	{ "(a)\\1", "an escape of a letter or digit other than" },
-	{ "\\pL", "an escape of a letter or digit other than" },
-	{ "\\x41", "an escape of a letter or digit other than" },
-	{ "\\Qa\\E", "an escape of a letter or digit other than" },
-	{ "[\\x41]", "an escape of a letter or digit other than \\d \\w \\s in" },
-	{ "[[:alpha:]]", "[:class:]" },
-	{ "a**", "a repetition of a repetition" },
-	{ "a*??", "a repetition of a repetition" },
-	{ "a{2}{3}", "a repetition of a repetition" },
-	{ "a++", "a repetition of a repetition" },
+	{ "\\bx", "a \\ at the end, or before" },
+	{ "(a)\\1", "a \\ at the end, or before" },
+	{ "\\pL", "a \\ at the end, or before" },
+	{ "\\Qa\\E", "a \\ at the end, or before" },
+	{ "\\Ax\\z", "a \\ at the end, or before" },
+	{ "a\\", "a \\ at the end, or before" },
+	{ "[\\x41]", "a [...] that is empty" },
+	{ "[\\]]", "a [...] that is empty" },
+	{ "[[:alpha:]]", "a [...] that is empty" },
+	{ "[]a]", "a [...] that is empty" },
+	{ "[^]", "a [...] that is empty" },
+	{ "[a", "a [...] that is empty" },
+	{ "a**", "a repetition of nothing" },
+	{ "a*?", "a repetition of nothing" },
+	{ "a++", "a repetition of nothing" },
 	{ "*a", "a repetition of nothing" },
 	{ "a|*", "a repetition of nothing" },
 	{ "(+)", "a repetition of nothing" },
-	{ "{2}", "a repetition of nothing" },
 	{ "^*", "a repetition of nothing" },
-	{ "(?:^a|b$){2}", "a repetition of a group with ^ or $ in it" },
+	{ "a{2}", "a {" },
+	{ "a{,3}", "a {" },
+	{ "(?:^a|b$)+", "a repetition of a group with ^ or $ in it" },
 	{ "((x$)y)*", "a repetition of a group with ^ or $ in it" },
 	{ "a)", "a ) without (" },
 	{ "(a", "a ( that is not closed" },
-	{ "[a", "a [ that is not closed" },
-	{ "[]", "a [ that is not closed" },
-	{ "[z-a]", "a range in [...]" },
-	{ "[a-\\d]", "a range in [...]" },
-	{ "[a-c-e]", "a - in the middle" },
 	{ "a|", "an empty alternative" },
 	{ "|a", "an empty alternative" },
 	{ "()", "an empty alternative" },
 	{ "(a|)", "an empty alternative" },
 	{ "", "an empty alternative" },
-	{ "a\\", "a \\ at the end" },
-	{ "[\\", "a \\ at the end" },
 	{ "\xc3\xa9", "a character that is not printable ASCII" },
 	{ "a\tb", "a character that is not printable ASCII" },
-	{ "\\s", "a set without a printable character" },
-	{ "a{3,2}", "a count {n,m}" },
-	{ "a{1001}", "a count {n,m}" },
-	{ "(a{100}){11}", "a count {n,m}" },
-	{ "((a{10}){10}b){11}", "a count {n,m}" },
 };
 
 static void refused(void **state)
@@ -141,28 +122,21 @@ static void meaning(void **state)
 		{ "^[^.]+$", "net", true },
 		{ "^[^.]+$", "net.x", false },
 		{ "^\\w+$", "a_Z9", true },
-		{ "^\\W$", "a", false },
-		{ "^\\W$", ".", true },
-		{ "^\\S+$", "net.x", true },
-		{ "^\\D+$", "ipv4", false },
-		{ "^[\\w.]+$", "net.ipv4.x_y", true },
-		{ "^[\\W]$", "_", false },
-		{ "^(?:a|bc){2,3}?$", "abca", true },
-		{ "^(?:a|bc){2,3}?$", "abcaa", false },
-		{ "^a{,3}$", "aa", false },
-		{ "^a{,3}$", "a{,3}", true },
+		{ "^\\w+$", "a.b", false },
+		{ "^\\d+$", "42", true },
+		{ "^\\d+$", "4a", false },
+		{ "^(?:a|bc)+$", "abca", true },
+		{ "^(?:a|bc)+$", "abcb", false },
 		{ "\\<", "<", true },
 		{ "\\<", "word", false },
-		{ "^[]-]$", "-", true },
-		{ "^[]-]$", "]", true },
-		{ "^[[-\\]]$", "\\", true },
+		{ "^[a-z]$", "B", false },
 		{ "^[+--]$", ",", true },
 		{ "^[^^]$", "^", false },
 		{ "^[^^]$", "-", true },
 		{ "a$b", "a$b", false },
 		{ "a\\$b", "a$b", true },
+		{ "a\\{2\\}", "a{2}", true },
 		{ "(^|x)a", "a", true },
-		{ "x{0}a", "a", true },
 	};
 
 	(void)state;
@@ -172,37 +146,12 @@ static void meaning(void **state)
 	}
 }
 
-/* A set of two characters holds these and no other. */
-static void set_of_two(unsigned char a, unsigned char b)
-{
-	const char pattern[] = { '^', '[', '\\', (char)a, '\\', (char)b, ']', '$', '\0' };
-
-	for (int c = '!'; c <= '~'; c++) {
-		const char text[] = { (char)c, '\0' };
-
-		if (matches(pattern, text) != (c == a || c == b))
-			fail_msg("%s and %s", pattern, text);
-	}
-}
-
-static void every_set(void **state)
-{
-	static const char marks[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-
-	(void)state;
-	for (size_t i = 0; marks[i] != '\0'; i++) {
-		for (size_t k = 0; marks[k] != '\0'; k++)
-			set_of_two((unsigned char)marks[i], (unsigned char)marks[k]);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(translated),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(meaning),
-		cmocka_unit_test(every_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
