@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The firewall plugin on a real kernel: what passes a FORWARD chain that drops, and what iptables lists."""
 
+import fcntl
 import json
 import re
 import sys
@@ -134,12 +135,17 @@ def rules_do_not_grow_with_pods(w):
 
 @test(timeout=120)
 def rules_are_there_once_after_parallel_adds(w):
-    """Also while iptables itself changes the table."""
-    w.sh("iptables -S; ip6tables -S")
+    """Also while iptables itself changes the table. They all wait for one lock when they begin, so that many of
+    them have looked before the first has put its rules."""
+    w.sh("iptables -S; ip6tables -S; mkdir -m 700 /run/podwire")
+    lock = open("/run/podwire/nft.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     noise = w.bg("for i in $(seq 200); do iptables -w -A INPUT -s 203.0.113.$i -j ACCEPT; done")
     calls = [w.start("firewall", "ADD", {
         "cniVersion": "1.1.0", "name": "fwnet", "type": "firewall",
         "prevResult": result(f"10.88.1.{i}/16", f"fd88::{i:x}/64")}, w.pod(f"p{i}"), id=f"p{i}") for i in range(1, 33)]
+    wait_for(lambda: w.sh("grep -c -- '-> FLOCK' /proc/locks", check=False).stdout.strip() == "32", "32 waiting", 8)
+    lock.close()
     for call in calls:
         w.finish(call, "firewall", "ADD").ok()
     for family in (4, 6):
