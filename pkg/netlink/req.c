@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/scoped.h"
 #include "base/text.h"
 
 void nl_begin(struct nl_req *req)
@@ -66,7 +67,8 @@ void nl_msg(struct nl_req *req, uint16_t type, uint16_t flags, const void *hdr, 
 	if (req->broken)
 		return;
 	req->msgs[req->n].offset = req->len;
-	req->msgs[req->n].tolerate = 0;
+	memset(req->msgs[req->n].tolerate, 0, sizeof(req->msgs[0].tolerate));
+	req->msgs[req->n].module = NULL;
 	req->msgs[req->n].what[0] = '\0';
 	nlh = mnl_nlmsg_put_header(req->buf + req->len);
 	nlh->nlmsg_type = type;
@@ -90,8 +92,23 @@ void nl_what(struct nl_req *req, const char *fmt, ...)
 
 void nl_tolerate(struct nl_req *req, int sys)
 {
+	int *slots = req->n > 0 ? req->msgs[req->n - 1].tolerate : NULL;
+
+	if (current(req) == NULL)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(req->msgs[0].tolerate); i++) {
+		if (slots[i] == 0 || slots[i] == sys) {
+			slots[i] = sys;
+			return;
+		}
+	}
+	req->broken = true;
+}
+
+void nl_module(struct nl_req *req, const char *module)
+{
 	if (current(req) != NULL)
-		req->msgs[req->n - 1].tolerate = sys;
+		req->msgs[req->n - 1].module = module;
 }
 
 /* A full table only makes a message less precise, so it breaks nothing. */

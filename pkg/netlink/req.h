@@ -26,7 +26,8 @@ struct nl_req {
 	size_t n; /* messages */
 	struct {
 		size_t offset;
-		int tolerate; /* an errno that is no failure of this message, or 0 */
+		int tolerate[3];    /* errnos that are no failure of this message; 0: none */
+		const char *module; /* without it the kernel does not know the kind; or NULL */
 		char what[128];
 	} msgs[NL_REQ_MSGS];
 	size_t failed; /* set by nl_call() when it fails: the first failed message; n: unknown */
@@ -54,8 +55,13 @@ void nl_msg(struct nl_req *req, uint16_t type, uint16_t flags, const void *hdr, 
 void nl_what(struct nl_req *req, const char *fmt, ...)
     __attribute__((__format__(__printf__, 2, 3)));
 
-/* The kernel may answer the current message with this errno: that is then no failure. */
+/* The kernel may answer the current message with this errno: that is then no failure. Three at
+ * most. */
 void nl_tolerate(struct nl_req *req, int sys);
+
+/* What the current message asks for is in this kernel module: an answer that says "unknown"
+ * (ENOENT, EOPNOTSUPP) names it. The text must live as long as the request. */
+void nl_module(struct nl_req *req, const char *module);
 
 void nl_put(struct nl_req *req, uint16_t type, const void *data, size_t len);
 void nl_put_u8(struct nl_req *req, uint16_t type, uint8_t v);

@@ -106,18 +106,35 @@ static const char *origin_at(const struct nl_req *req, size_t offset)
 	return NULL;
 }
 
+static bool tolerated(const struct nl_req *req, size_t i, int sys)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(req->msgs[i].tolerate); k++) {
+		if (req->msgs[i].tolerate[k] == sys)
+			return true;
+	}
+	return false;
+}
+
+/* The module to load, when that is what the answer means. */
+static const char *module_of(const struct nl_req *req, size_t i, int sys)
+{
+	return sys == ENOENT || sys == EOPNOTSUPP ? req->msgs[i].module : NULL;
+}
+
 /* Raise for message i; `tlvs` (NULL: none) are the extended ACK's attributes, up to `end`. */
 static int refused(const struct nl_req *req, size_t i, int sys, const struct nlattr *const *tlvs,
 		   struct cni_error *err)
 {
-	const char *place = NULL;
+	const char *place = NULL, *module = module_of(req, i, sys);
 	char words[1024];
 	int r;
 
 	if (tlvs[NLMSGERR_ATTR_OFFS] != NULL)
 		place = origin_at(req, req->msgs[i].offset + attr_u32(tlvs[NLMSGERR_ATTR_OFFS]));
-	r = cni_fail_sys(err, sys, "%s%s%s", place != NULL ? place : "", place != NULL ? ": " : "",
-			 what_of(req, i));
+	r = cni_fail_sys(err, sys, "%s%s%s%s%s", place != NULL ? place : "",
+			 place != NULL ? ": " : "", what_of(req, i),
+			 module != NULL ? ": this needs the kernel module " : "",
+			 module != NULL ? module : "");
 	attr_str(tlvs[NLMSGERR_ATTR_MSG], words, sizeof(words));
 	cni_details(err, "%s", words);
 	return r;
@@ -176,7 +193,7 @@ static void call_verdict(struct call *c, size_t i, const struct nlmsghdr *nlh)
 	int sys = verdict(nlh, tlvs);
 
 	c->done |= i == c->req->n - 1;
-	if (sys == 0 || sys == c->req->msgs[i].tolerate || c->failed)
+	if (sys == 0 || c->failed || tolerated(c->req, i, sys))
 		return;
 	c->failed = refused(c->req, i, sys, tlvs, c->err) < 0;
 	c->req->failed = i;

@@ -80,26 +80,6 @@ static void put_marks(struct nl_req *req, const struct veth_spec *spec)
 	nl_end(req);
 }
 
-static void put_no_link_local(struct nl_req *req, const char *name)
-{
-	link_put_set(req, 0, 0, 0);
-	nl_what(req, "keep IPv6 link-local addresses off veth %s", name);
-	nl_tolerate(req, EAFNOSUPPORT);
-	nl_put_str(req, IFLA_IFNAME, name);
-	nl_nest(req, IFLA_AF_SPEC);
-	nl_nest(req, AF_INET6);
-	nl_put_u8(req, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-	nl_end(req);
-	nl_end(req);
-}
-
-static void put_up(struct nl_req *req, const char *name)
-{
-	link_put_set(req, 0, IFF_UP, IFF_UP);
-	nl_what(req, "set veth %s up", name);
-	nl_put_str(req, IFLA_IFNAME, name);
-}
-
 static int take_host(const struct nlmsghdr *nlh, size_t index, void *arg, struct cni_error *err)
 {
 	(void)index;
@@ -136,8 +116,8 @@ static int create(struct nl *nl, const struct veth_spec *spec, struct link *ret_
 	nl_begin(&req);
 	put_create(&req, spec);
 	put_marks(&req, spec);
-	put_no_link_local(&req, spec->host_name);
-	put_up(&req, spec->host_name);
+	link_put_no_link_local(&req, "veth", spec->host_name);
+	link_put_up(&req, "veth", spec->host_name);
 	link_put_get(&req, 0, spec->host_name);
 	req.reply = take_host;
 	req.reply_arg = &host;
