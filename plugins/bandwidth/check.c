@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* CHECK: every part of both directions, compared with the configuration; and STATUS. Nothing is
+ * changed, and no kernel module loaded. */
+#include <inttypes.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "attach.h"
+#include "base/kmodule.h"
+#include "base/scoped.h"
+
+/* One shaped link: its name, and the qdiscs found on it. */
+struct side {
+	const char *link;
+	const char *key; /* of the configuration */
+	const struct qdisc *root, *inner;
+};
+
+static int differs(const struct side *s, const char *what, uint64_t found, uint64_t wanted,
+		   struct cni_error *err)
+{
+	return cni_fail(err, CNI_CHECK_FAILED,
+			"%s of the shaper (tbf) on %s is %" PRIu64 ", expected %" PRIu64 " (%s)",
+			what, s->link, found, wanted, s->key);
+}
+
+static int check_side(const struct side *s, const struct tbf *want, bool fq_codel,
+		      struct cni_error *err)
+{
+	const struct tbf *found = &s->root->tbf;
+
+	if (strcmp(s->root->kind, "tbf") != 0 || s->root->handle != QDISC_TBF)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"%s is not shaped: its root qdisc is %s, expected tbf 1: (%s)",
+				s->link, s->root->kind[0] != '\0' ? s->root->kind : "none", s->key);
+	if (found->rate != want->rate)
+		return differs(s, "rate (bytes per second)", found->rate, want->rate, err);
+	if (found->buffer != want->buffer)
+		return differs(s, "burst (buffer, in ticks)", found->buffer, want->buffer, err);
+	if (fq_codel && strcmp(s->inner->kind, "fq_codel") != 0)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"queue of the shaper on %s is %s, expected fq_codel (queue)",
+				s->link, s->inner->kind[0] != '\0' ? s->inner->kind : "fifo");
+	if (!fq_codel && found->limit != want->limit)
+		return differs(s, "limit (bytes)", found->limit, want->limit, err);
+	return 0;
+}
+
+static int check_detour(const struct shaper_view *v, const struct link *ifb, struct cni_error *err)
+{
+	const char *veth = v->link.name;
+
+	if (strcmp(v->entry.kind, "ingress") != 0)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"what comes from the pod is not caught: %s has no ingress qdisc",
+				veth);
+	if (v->redirect.n == 0)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"what comes from the pod is not redirected: %s has no filter that "
+				"sends all to %s",
+				veth, ifb->name);
+	if (v->redirect.to != ifb->index)
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"the filter of %s redirects to link number %d, expected %d (%s)",
+				veth, v->redirect.to, ifb->index, ifb->name);
+	if (!(ifb->flags & IFF_UP))
+		return cni_fail(err, CNI_CHECK_FAILED,
+				"ifb %s is down, so that nothing comes from the pod: ip link set "
+				"%s up",
+				ifb->name, ifb->name);
+	return 0;
+}
+
+/* The place of our ifb; without one, the first. */
+static size_t ifb_place(const struct shaper_view *view, const struct owner *owner)
+{
+	for (size_t i = 0; i < SHAPER_NAMES; i++) {
+		if (bandwidth_place(view, i, owner) == BANDWIDTH_OURS)
+			return i;
+	}
+	return SHAPER_NAMES;
+}
+
+static int compare(struct nl *host, const struct owner *owner, const struct bandwidth_conf *conf,
+		   const struct bandwidth_names *names, struct shaper_view *v,
+		   struct cni_error *err)
+{
+	const size_t place = ifb_place(v, owner);
+	const struct link *ifb = &v->ifb[place % SHAPER_NAMES];
+	const struct side out = { v->link.name, "ingressRate, ingressBurst", &v->root, &v->inner };
+	const struct side in = { ifb->name, "egressRate, egressBurst", &v->ifb_root,
+				 &v->ifb_inner };
+	struct bandwidth_shape shape;
+
+	if (bandwidth_shape_of(conf, &shape, err) < 0)
+		return -1;
+	if (shape.in != NULL && place == SHAPER_NAMES)
+		return cni_fail(err, CNI_CHECK_FAILED, "ifb %s of %s is gone", names->list[0],
+				v->link.name);
+	if (shaper_look_closely(host, place % SHAPER_NAMES, v, err) < 0)
+		return -1;
+	if (shape.out != NULL && check_side(&out, shape.out, conf->fq_codel, err) < 0)
+		return -1;
+	if (shape.in == NULL)
+		return 0;
+	if (check_side(&in, shape.in, conf->fq_codel, err) < 0)
+		return -1;
+	return check_detour(v, ifb, err);
+}
+
+int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *conf,
+		    struct cni_error *err)
+{
+	const struct owner owner = cni_owner(args);
+	scoped_nl struct nl host = { 0 };
+	struct bandwidth_names names;
+	struct shaper_view view;
+
+	if (!bandwidth_conf_shapes(conf))
+		return 0;
+	bandwidth_names(&owner, &names);
+	if (nl_open(&host, err) < 0 || bandwidth_find(args, &host, &names, &view, err) < 0)
+		return -1;
+	return compare(&host, &owner, conf, &names, &view, err);
+}
+
+int bandwidth_status(const struct bandwidth_conf *conf, struct cni_error *err)
+{
+	static const char *const needed[] = { "ifb",	 "sch_tbf",    "sch_ingress",
+					      "cls_u32", "act_mirred", "sch_fq_codel" };
+	const size_t n = ARRAY_SIZE(needed) - (conf->fq_codel ? 0 : 1);
+
+	for (size_t i = 0; i < n; i++) {
+		if (kmodule_is_missing(needed[i]))
+			return cni_fail(err, CNI_NOT_AVAILABLE,
+					"this kernel lacks the module %s, which bandwidth needs: "
+					"install it (it is neither loaded, nor built in, nor below "
+					"/lib/modules)",
+					needed[i]);
+	}
+	return 0;
+}
