@@ -27,6 +27,7 @@ static int differs(const struct side *s, const char *what, uint64_t found, uint6
 static int check_side(const struct side *s, const struct tbf *want, bool fq_codel,
 		      struct cni_error *err)
 {
+	const char *queue = fq_codel ? "fq_codel" : "";
 	const struct tbf *found = &s->root->tbf;
 
 	if (strcmp(s->root->kind, "tbf") != 0 || s->root->handle != QDISC_TBF)
@@ -37,10 +38,12 @@ static int check_side(const struct side *s, const struct tbf *want, bool fq_code
 		return differs(s, "rate (bytes per second)", found->rate, want->rate, err);
 	if (found->buffer != want->buffer)
 		return differs(s, "burst (buffer, in ticks)", found->buffer, want->buffer, err);
-	if (fq_codel && strcmp(s->inner->kind, "fq_codel") != 0)
+	/* tbf's own queue is not to be seen. */
+	if (strcmp(s->inner->kind, queue) != 0)
 		return cni_fail(err, CNI_CHECK_FAILED,
-				"queue of the shaper on %s is %s, expected fq_codel (queue)",
-				s->link, s->inner->kind[0] != '\0' ? s->inner->kind : "fifo");
+				"queue of the shaper on %s is %s, expected %s (queue)", s->link,
+				s->inner->kind[0] != '\0' ? s->inner->kind : "fifo",
+				fq_codel ? queue : "fifo");
 	if (!fq_codel && found->limit != want->limit)
 		return differs(s, "limit (bytes)", found->limit, want->limit, err);
 	return 0;

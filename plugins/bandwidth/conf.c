@@ -5,6 +5,8 @@
 
 #define RUNTIME "runtimeConfig.bandwidth"
 
+/* For more, no burst would be large enough. */
+#define RATE_MAX  UINT64_C(10000000000000000)
 #define BURST_END (UINT64_C(8) * UINT32_MAX) /* the first that the kernel's bytes cannot hold */
 
 /* The four keys, where they stand. */
@@ -15,11 +17,13 @@ struct rates {
 
 static const struct jfield rate_fields[] = {
 	{ "ingressRate", J_UINT64, .offset = offsetof(struct rates, ingress.rate), .has = true,
-	  .has_offset = offsetof(struct rates, given), .doc = "to the pod, bits per second" },
+	  .has_offset = offsetof(struct rates, given), .max = RATE_MAX,
+	  .doc = "to the pod, bits per second" },
 	{ "ingressBurst", J_UINT64, .offset = offsetof(struct rates, ingress.burst), .has = true,
 	  .has_offset = offsetof(struct rates, given), .doc = "to the pod at once, bits" },
 	{ "egressRate", J_UINT64, .offset = offsetof(struct rates, egress.rate), .has = true,
-	  .has_offset = offsetof(struct rates, given), .doc = "from the pod, bits per second" },
+	  .has_offset = offsetof(struct rates, given), .max = RATE_MAX,
+	  .doc = "from the pod, bits per second" },
 	{ "egressBurst", J_UINT64, .offset = offsetof(struct rates, egress.burst), .has = true,
 	  .has_offset = offsetof(struct rates, given), .doc = "from the pod at once, bits" },
 };

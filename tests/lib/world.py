@@ -483,6 +483,7 @@ PROBES = {
     "dummy": _probe("ip link add probe0 type dummy"),
     "vlan": _probe("ip link add probe1 type veth peer name probe2; ip link add probe0 link probe1 type vlan id 7"),
     "ipip": _probe("ip link add probe0 type ipip local 192.0.2.1 remote 192.0.2.2"),
+    "fq_codel": _probe("ip link add probe0 type ifb && tc qdisc add dev probe0 root fq_codel"),
     "sctp": lambda w: w.sh(["python3", "-c", "import socket; socket.socket(2, 1, 132)"], check=False).returncode == 0,
     "br_netfilter": lambda w: os.path.exists("/proc/sys/net/bridge/bridge-nf-call-iptables"),
     "iptables_legacy": lambda w: w.sh("iptables-legacy -t nat -S", check=False).returncode == 0,

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sandbox.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/scoped.h"
+#include "netlink/shaper.h"
+
+#define IFB   "bwp0"
+#define ALIAS "podwire net cont eth0"
+
+static const char *const names[SHAPER_NAMES] = { IFB, "bwp1" };
+static const struct tbf out = { .rate = 1000, .buffer = 156250, .limit = 35 };
+static const struct tbf in = { .rate = UINT64_C(1) << 33, .buffer = 15625, .limit = 1u << 30 };
+
+static void assert_ok(int r, const struct cni_error *err)
+{
+	if (r < 0)
+		fail_msg("%s (%s)", err->msg, err->details);
+}
+
+static void assert_shows(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("\"%s\" is missing in: %s", part, text);
+}
+
+/* A veth of the host, and the socket that looks at it. */
+static struct shaper_view world(struct sandbox *s, struct nl *nl)
+{
+	struct shaper_view view;
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link add host mtu 1300 type veth peer name peer && "
+			   "ip link set host up && ip link set peer up");
+	assert_ok(nl_open(nl, &err), &err);
+	assert_ok(shaper_look_name(nl, "host", names, &view, &err), &err);
+	assert_ok(shaper_look(nl, view.link.index, names, &view, &err), &err);
+	return view;
+}
+
+static struct shaper_spec spec_for(const struct shaper_view *view)
+{
+	return (struct shaper_spec){ .link = &view->link,
+				     .out = &out,
+				     .in = &in,
+				     .ifb = IFB,
+				     .alias = ALIAS,
+				     .mac = { { 0x02, 0, 0, 0, 0, 9 } } };
+}
+
+/* Links and qdiscs; sandbox_snapshot() has no qdiscs. */
+static void whole(struct sandbox *s, char *buf, size_t cap)
+{
+	const char *shown = sandbox_host_ok(
+	    s, "ip -d link; tc qdisc | sed 's/refcnt [0-9]*//'; tc filter show dev host "
+	       "parent ffff: 2>/dev/null || true");
+
+	assert_true(strlen(shown) < cap);
+	memcpy(buf, shown, strlen(shown) + 1);
+}
+
+static void assert_unchanged(struct sandbox *s, const char *before)
+{
+	char after[8192];
+
+	whole(s, after, sizeof(after));
+	assert_string_equal(after, before);
+}
+
+static void both_directions_are_read_back(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl), found;
+	const struct shaper_spec spec = spec_for(&view);
+	struct cni_error err;
+	const char *shown;
+
+	assert_int_equal(view.root.handle, 0);
+	assert_int_equal(view.entry.handle, 0);
+	assert_int_equal(view.ifb[0].index, 0);
+	assert_ok(shaper_add(&nl, &spec, &err), &err);
+	shown = sandbox_host_ok(s, "ip -d link show " IFB "; tc qdisc | sed 's/ refcnt [0-9]*//'; "
+				   "tc filter show dev host parent ffff:");
+	assert_shows(shown, "mtu 1300");
+	assert_shows(shown, ",UP");
+	assert_shows(shown, "link/ether 02:00:00:00:00:09");
+	assert_shows(shown, "alias " ALIAS);
+	assert_shows(shown, "qdisc tbf 1: dev host root rate 8Kbit burst 10b");
+	assert_shows(shown, "qdisc ingress ffff: dev host");
+	assert_shows(shown, "qdisc tbf 1: dev " IFB " root rate 68719Mbit");
+	assert_shows(shown, "Redirect to device " IFB);
+
+	assert_ok(shaper_look(&nl, view.link.index, names, &found, &err), &err);
+	assert_ok(shaper_look_closely(&nl, 0, &found, &err), &err);
+	assert_string_equal(found.root.kind, "tbf");
+	assert_int_equal(found.root.handle, QDISC_TBF);
+	assert_memory_equal(&found.root.tbf, &out, sizeof(out));
+	assert_memory_equal(&found.ifb_root.tbf, &in, sizeof(in));
+	assert_string_equal(found.entry.kind, "ingress");
+	assert_int_equal(found.entry.handle, QDISC_INGRESS);
+	assert_string_equal(found.inner.kind, "");
+	assert_string_equal(found.ifb[0].alias, ALIAS);
+	assert_int_equal(found.redirect.n, 1);
+	assert_int_equal(found.redirect.to, found.ifb[0].index);
+	assert_false(found.redirect.others);
+}
+
+static void remove_takes_it_all_and_twice(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl), found;
+	const struct shaper_spec spec = spec_for(&view);
+	struct shaper_parts parts = { .link = view.link.index, .root = true, .entry = true };
+	char before[8192];
+	struct cni_error err;
+
+	whole(s, before, sizeof(before));
+	assert_ok(shaper_add(&nl, &spec, &err), &err);
+	assert_ok(shaper_look(&nl, view.link.index, names, &found, &err), &err);
+	parts.ifb[0] = found.ifb[0].index;
+	for (int i = 0; i < 2; i++) {
+		assert_ok(shaper_remove(&nl, &parts, &err), &err);
+		assert_unchanged(s, before);
+	}
+	parts.link = 9999;
+	assert_ok(shaper_remove(&nl, &parts, &err), &err);
+}
+
+static void remove_leaves_what_is_of_others(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	const struct shaper_parts parts = { .link = view.link.index, .root = true, .entry = true };
+	char before[8192];
+	struct cni_error err;
+
+	sandbox_host_ok(s, "tc qdisc add dev host root handle 7: tbf rate 1mbit burst 9k limit 9k "
+			   "&& tc qdisc add dev host clsact");
+	whole(s, before, sizeof(before));
+	assert_ok(shaper_remove(&nl, &parts, &err), &err);
+	assert_unchanged(s, before);
+}
+
+static void every_failing_call_leaves_nothing(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	const struct shaper_spec spec = spec_for(&view);
+	char before[8192];
+	struct cni_error err;
+	int k = 0;
+
+	whole(s, before, sizeof(before));
+	for (;; k++) {
+		int left = k, r;
+
+		nl.fail_after = &left;
+		r = shaper_add(&nl, &spec, &err);
+		nl.fail_after = NULL;
+		if (r == 0)
+			break;
+		assert_int_equal(err.sys, EIO);
+		assert_unchanged(s, before);
+	}
+	assert_int_equal(k, 2); /* the round trips of an ADD */
+}
+
+/* The kernel refuses one message of a batch while the others run. */
+static void every_refused_message_leaves_nothing(void **state)
+{
+	static const struct tbf impossible = { .rate = 1000, .buffer = 0, .limit = 35 };
+	static char long_alias[300];
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	struct shaper_spec bad[5];
+	char before[8192];
+	struct cni_error err;
+
+	memset(long_alias, 'x', sizeof(long_alias) - 1);
+	whole(s, before, sizeof(before));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		bad[i] = spec_for(&view);
+	bad[0].out = &impossible;
+	bad[1].in = &impossible;
+	bad[2].alias = long_alias;
+	bad[3].mac.b[0] = 1; /* a multicast address */
+	bad[4].ifb = "a/name that is none";
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(shaper_add(&nl, &bad[i], &err), -1);
+		assert_int_not_equal(err.sys, 0);
+		assert_unchanged(s, before);
+	}
+}
+
+static void an_unknown_kind_names_its_module(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	struct shaper_spec spec = spec_for(&view);
+	char before[8192];
+	struct cni_error err;
+	int r;
+
+	whole(s, before, sizeof(before));
+	spec.fq_codel = true;
+	r = shaper_add(&nl, &spec, &err);
+	if (sandbox_host(s, "ip link add probe type ifb && tc qdisc add dev probe root fq_codel") ==
+	    0) {
+		assert_ok(r, &err); /* tests/vm */
+		return;
+	}
+	sandbox_host_ok(s, "ip link del probe");
+	assert_int_equal(r, -1);
+	assert_int_equal(err.sys, ENOENT);
+	assert_shows(err.msg, "needs the kernel module sch_fq_codel");
+	assert_unchanged(s, before);
+}
+
+static void an_absent_link_is_told(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	struct cni_error err;
+
+	assert_int_equal(shaper_look(&nl, 9999, names, &view, &err), -1);
+	assert_int_equal(err.sys, ENODEV);
+	assert_ok(shaper_look_name(&nl, "absent", names, &view, &err), &err);
+	assert_int_equal(view.link.index, 0);
+}
+
+static void a_name_is_no_other_name(void **state)
+{
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	struct cni_error err;
+
+	sandbox_host_ok(s, "ip link property add dev peer altname " IFB);
+	assert_ok(shaper_look_name(&nl, "host", names, &view, &err), &err);
+	assert_int_equal(view.ifb[0].index, 0);
+	assert_int_not_equal(view.link.index, 0);
+}
+
+static void filters_of_others_are_seen(void **state)
+{
+	static const struct {
+		const char *filter;
+		unsigned n;
+		bool others;
+	} cases[] = {
+		{ "protocol all u32 match u32 0 0 action mirred egress redirect dev peer", 1,
+		  false },
+		{ "protocol ip u32 match u32 0 0 action mirred egress redirect dev peer", 0, true },
+		{ "protocol all u32 match u32 1 1 action mirred egress redirect dev peer", 0,
+		  true },
+		{ "protocol all u32 match u32 0 0 action mirred egress mirror dev peer", 0, true },
+		{ "protocol all u32 match u32 0 0 action drop", 0, true },
+		{ "protocol all u32 match u32 0 0 flowid 1:1", 0, true },
+	};
+	struct sandbox *s = *state;
+	scoped_nl struct nl nl = { 0 };
+	struct shaper_view view = world(s, &nl);
+	struct redirect found;
+	struct cni_error err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		sandbox_host_ok(s, "tc qdisc add dev host ingress");
+		if (sandbox_host(s, "tc filter add dev host parent ffff: %s", cases[i].filter) ==
+		    0) {
+			assert_ok(qdisc_redirect(&nl, view.link.index, "host", &found, &err), &err);
+			assert_int_equal(found.n, cases[i].n);
+			assert_int_equal(found.others, cases[i].others);
+		} else {
+			assert_int_equal(i, 4); /* this kernel lacks act_gact */
+		}
+		sandbox_host_ok(s, "tc qdisc del dev host ingress");
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		sandbox_test(both_directions_are_read_back),
+		sandbox_test(remove_takes_it_all_and_twice),
+		sandbox_test(remove_leaves_what_is_of_others),
+		sandbox_test(every_failing_call_leaves_nothing),
+		sandbox_test(every_refused_message_leaves_nothing),
+		sandbox_test(an_unknown_kind_names_its_module),
+		sandbox_test(an_absent_link_is_told),
+		sandbox_test(a_name_is_no_other_name),
+		sandbox_test(filters_of_others_are_seen),
+	};
+
+	return sandbox_run_group(tests);
+}
