@@ -5,7 +5,10 @@ from outside. Files with "vlan" in their name need a kernel with bridge VLAN fil
 import ipaddress
 import json
 import re
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,12 +124,51 @@ def vlan(w, conf, a, b):
     eq(found[pod_port], wanted, f"VLANs of {pod_port}")
 
 
+MEGABYTE = """
+import socket, sys
+s = socket.create_server((sys.argv[1], 5001), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+print("ready", flush=True)
+c, n = s.accept()[0], 0
+while n < 10 ** 6:
+    n += len(c.recv(1 << 16))
+c.send(b"!")
+"""
+
+
+def seconds_for_a_megabyte(source, target, address):
+    receiver = target.bg([sys.executable, "-c", MEGABYTE, address], stdout=subprocess.PIPE)
+    eq(receiver.stdout.readline(), "ready\n", "receiver")
+
+    def send():
+        with socket.create_connection((address, 5001), timeout=20) as s:
+            began = time.monotonic()
+            s.sendall(bytes(10 ** 6))
+            s.recv(1)
+            return time.monotonic() - began
+    took = source.inside(send)
+    receiver.communicate(timeout=20)
+    return took
+
+
+def rates(w, conf, a, b):
+    """A megabyte takes the time that the rate says, but for the burst; on the bare wire it takes a millisecond."""
+    shaper = conf["plugins"][1]
+    gateways = {4: "10.86.0.1", 6: "fd86::1"}
+    for address in a[1]:
+        gateway = gateways[ipaddress.ip_address(address).version]
+        for way, took in (("ingress", seconds_for_a_megabyte(w, a[0], address)),
+                          ("egress", seconds_for_a_megabyte(a[0], w, gateway))):
+            least = (8e6 - shaper[way + "Burst"]) / shaper[way + "Rate"]
+            assert took > 0.95 * least, f"{way} {address}: {took} s, wanted {least}"
+
+
 IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_port, "32-kubelet": kubelet,
          "33-docker-host": docker_host, "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
          "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
          "86-tuning": tuned,
+         "86-bandwidth": rates,
          "90-vlan": vlan, "91-vlan-trunk": vlan}
 
 
