@@ -119,6 +119,7 @@ void qdisc_put_delete(struct nl_req *req, int index, uint32_t place, const struc
 	nl_tolerate(req, ENOENT);
 	nl_tolerate(req, EINVAL);
 	nl_tolerate(req, ENODEV);
+	nl_tolerate(req, EOPNOTSUPP); /* a kernel without any */
 	nl_put_str(req, TCA_KIND, which->kind);
 }
 
@@ -245,7 +246,8 @@ int qdisc_redirect(struct nl *nl, int index, const char *name, struct redirect *
 	       &(struct tcmsg){
 		   .tcm_family = AF_UNSPEC, .tcm_ifindex = index, .tcm_parent = QDISC_INGRESS });
 	nl_what(&req, "list the filters of %s", name);
-	if (nl_dump(nl, &req, &dump, err) < 0)
+	/* A kernel without filters has none. */
+	if (nl_dump(nl, &req, &dump, err) < 0 && err->sys != EOPNOTSUPP)
 		return -1;
 	*ret = found;
 	return 0;

@@ -26,7 +26,7 @@ struct nl_req {
 	size_t n; /* messages */
 	struct {
 		size_t offset;
-		int tolerate[3];    /* errnos that are no failure of this message; 0: none */
+		int tolerate[4];    /* errnos that are no failure of this message; 0: none */
 		const char *module; /* without it the kernel does not know the kind; or NULL */
 		char what[128];
 	} msgs[NL_REQ_MSGS];
@@ -55,7 +55,7 @@ void nl_msg(struct nl_req *req, uint16_t type, uint16_t flags, const void *hdr, 
 void nl_what(struct nl_req *req, const char *fmt, ...)
     __attribute__((__format__(__printf__, 2, 3)));
 
-/* The kernel may answer the current message with this errno: that is then no failure. Three at
+/* The kernel may answer the current message with this errno: that is then no failure. Four at
  * most. */
 void nl_tolerate(struct nl_req *req, int sys);
 

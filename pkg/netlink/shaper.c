@@ -237,10 +237,10 @@ static void undo(struct nl *nl, const struct shaper_spec *spec, struct link *ifb
 				      .entry = spec->in != NULL };
 	struct cni_error ignored;
 
-	/* Unread when the batch was cut short; who came in between has another alias. */
+	/* Unread when the batch was cut short; who came in between has another MAC. */
 	if (spec->in != NULL && ifb->index == 0)
 		(void)link_get(nl, spec->ifb, ifb, &ignored);
-	if (ifb->alias[0] == '\0' || strcmp(ifb->alias, spec->alias) == 0)
+	if (mac_equal(&ifb->mac, &spec->mac))
 		parts.ifb[0] = ifb->index;
 	(void)shaper_remove(nl, &parts, &ignored);
 }

@@ -34,13 +34,14 @@ struct shaper_spec {
 	const struct tbf *in;  /* what comes in; NULL: as it comes, and no ifb */
 	const char *ifb;       /* its name, which must be free */
 	const char *alias;
-	struct mac mac;
-	bool fq_codel; /* below each token bucket, instead of its own queue */
+	struct mac mac; /* no other ifb has it: a failure deletes by name and MAC */
+	bool fq_codel;	/* below each token bucket, instead of its own queue */
 };
 
 /*
  * Shape a link that has neither root nor ingress qdisc: two round trips, one without `in`. A
- * failure leaves nothing; what the kernel has no code for is told by the module's name.
+ * failure leaves nothing; what the kernel has no code for is told by the module's name. A name
+ * that somebody took meanwhile is err->sys EEXIST, and that link's alias may be ours then.
  */
 int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct cni_error *err);
 

@@ -7,12 +7,13 @@
  *
  * ADD looks first, at the pod's interface and then, in one question, at its host end, the qdiscs on
  * that and the places where the ifb may be. What a killed ADD left goes, another's is an error, and
- * nothing of either is there when the first change is made; so a failure takes everything off. The
- * result is written before that, since only memory can fail it.
+ * nothing of either is there when the first change is made; so a failure takes everything off.
  *
- * The ifb has the reference's name, so that either DEL finds it, and our alias, so that GC knows
- * whose it is. The reference's hash leaves out the interface: the second interface of a container
- * in one network finds the name taken by the first, and takes another.
+ * The ifb has the reference's name, so that either DEL finds it, and our alias, so that GC and
+ * people know whose it is. The reference's hash leaves out the interface: the second interface of a
+ * container in one network finds the name taken by the first, and takes another. Should both look
+ * at the same time, the one that comes too late writes its alias on the other's ifb before it
+ * learns that; so what tells them apart is the MAC, a hash of all three names.
  *
  * DEL needs nothing but (network, container, interface): it deletes the ifb by name and alias. And
  * where the host end is still there, under the name that our bridge gives it or found through the
@@ -90,6 +91,7 @@ int bandwidth_find(const struct cni_args *args, struct nl *host,
 		   struct cni_error *err)
 {
 	struct link inside;
+	bool there;
 
 	if (args->prev.n_interfaces == 0)
 		return cni_fail(err, CNI_INVALID_CONFIG,
@@ -99,12 +101,10 @@ int bandwidth_find(const struct cni_args *args, struct nl *host,
 		return cni_wrap(err, "container interface %s has no veth peer", args->ifname);
 	if (strcmp(inside.kind, "veth") != 0)
 		return no_veth(args, &inside, err);
-	if (shaper_look(host, inside.peer, names->list, ret, err) < 0) {
-		if (err->sys != ENODEV)
-			return -1;
-		ret->link.peer = 0;
-	}
-	if (inside.peer == 0 || ret->link.peer != inside.index)
+	there = inside.peer != 0 && shaper_look(host, inside.peer, names->list, ret, err) == 0;
+	if (!there && inside.peer != 0 && err->sys != ENODEV)
+		return -1;
+	if (!there || ret->link.peer != inside.index)
 		return cni_fail(err, CNI_INVALID_CONFIG,
 				"veth peer with index %d is not in host ns", inside.peer);
 	if (cni_result_host_interface(&args->prev, ret->link.name) == NULL)
@@ -115,12 +115,16 @@ int bandwidth_find(const struct cni_args *args, struct nl *host,
 	return 0;
 }
 
-static bool has_our_alias(const struct link *link, const struct owner *owner)
+static struct mac ifb_mac(const struct owner *owner)
 {
-	char alias[IFALIAS_TEXT];
+	return mac_from_hash(owner_hash(owner));
+}
 
-	ifname_alias(owner, alias);
-	return strcmp(link->alias, alias) == 0;
+static bool is_ours(const struct link *link, const struct owner *owner)
+{
+	const struct mac mac = ifb_mac(owner);
+
+	return link->index != 0 && mac_equal(&link->mac, &mac);
 }
 
 enum bandwidth_place bandwidth_place(const struct shaper_view *view, size_t i,
@@ -132,14 +136,14 @@ enum bandwidth_place bandwidth_place(const struct shaper_view *view, size_t i,
 		return BANDWIDTH_FREE;
 	if (strcmp(link->kind, "ifb") != 0)
 		return BANDWIDTH_FOREIGN;
-	if (has_our_alias(link, owner))
+	if (is_ours(link, owner))
 		return BANDWIDTH_OURS;
 	if (strncmp(link->alias, OUR_ALIAS, strlen(OUR_ALIAS)) == 0)
 		return BANDWIDTH_SIBLING;
-	if (link->alias[0] != '\0')
+	if (i > 0 || link->alias[0] != '\0')
 		return BANDWIDTH_FOREIGN;
 	/* Of the Go plugin; unless ours is elsewhere, for then it is another interface's. */
-	return i == 0 && has_our_alias(&view->ifb[1], owner) ? BANDWIDTH_SIBLING : BANDWIDTH_OURS;
+	return is_ours(&view->ifb[1], owner) ? BANDWIDTH_SIBLING : BANDWIDTH_OURS;
 }
 
 /* ---- ADD */
@@ -216,7 +220,7 @@ static int clear_leftovers(struct attaching *a, struct cni_error *err)
 		return -1;
 	for (size_t i = 0; i < SHAPER_NAMES; i++) {
 		if (bandwidth_place(&a->view, i, &a->owner) == BANDWIDTH_OURS &&
-		    (a->shape.in != NULL || has_our_alias(&a->view.ifb[i], &a->owner)))
+		    (a->shape.in != NULL || is_ours(&a->view.ifb[i], &a->owner)))
 			old.ifb[i] = a->view.ifb[i].index;
 	}
 	if (!old.root && !old.entry && old.ifb[0] == 0 && old.ifb[1] == 0)
@@ -224,28 +228,54 @@ static int clear_leftovers(struct attaching *a, struct cni_error *err)
 	return shaper_remove(&a->host, &old, err);
 }
 
-static int shape(struct attaching *a, const struct bandwidth_conf *conf, struct cni_result *result,
-		 struct cni_error *err)
+static int shape(struct attaching *a, bool fq_codel, const char *ifb, struct cni_error *err)
 {
-	char alias[IFALIAS_TEXT], mac[MAC_TEXT];
-	struct shaper_spec spec = { .link = &a->view.link,
-				    .out = a->shape.out,
-				    .in = a->shape.in,
-				    .alias = alias,
-				    .mac = mac_from_hash(owner_hash(&a->owner)),
-				    .fq_codel = conf->fq_codel };
-	size_t place = 0;
+	char alias[IFALIAS_TEXT];
+	const struct shaper_spec spec = { .link = &a->view.link,
+					  .out = a->shape.out,
+					  .in = a->shape.in,
+					  .ifb = ifb,
+					  .alias = alias,
+					  .mac = ifb_mac(&a->owner),
+					  .fq_codel = fq_codel };
 
-	if (spec.in != NULL && choose_ifb(a, &place, err) < 0)
-		return -1;
-	spec.ifb = a->names.list[place];
 	ifname_alias(&a->owner, alias);
-	mac_print(&spec.mac, mac);
-	if (spec.in != NULL && cni_result_add_interface(result, spec.ifb, mac, 0, NULL, err) < 0)
-		return -1;
 	if (clear_leftovers(a, err) < 0)
 		return -1;
 	return shaper_add(&a->host, &spec, err);
+}
+
+static int add_ifb(const struct attaching *a, const char *ifb, struct cni_result *result,
+		   struct cni_error *err)
+{
+	const struct mac mac = ifb_mac(&a->owner);
+	char text[MAC_TEXT];
+
+	mac_print(&mac, text);
+	return cni_result_add_interface(result, ifb, text, 0, NULL, err);
+}
+
+/* Another interface of the container may take the first name after we looked: look again, once. */
+static int attach(const struct cni_args *args, struct attaching *a, bool fq_codel,
+		  struct cni_result *result, struct cni_error *err)
+{
+	struct cni_error ignored;
+	size_t place = 0;
+
+	for (int left = 1;; left--) {
+		if (bandwidth_find(args, &a->host, &a->names, &a->view, err) < 0)
+			return -1;
+		if (a->shape.in != NULL && choose_ifb(a, &place, err) < 0)
+			return -1;
+		if (shape(a, fq_codel, a->names.list[place], err) == 0)
+			break;
+		if (err->sys != EEXIST || left == 0)
+			return -1;
+	}
+	if (a->shape.in == NULL || add_ifb(a, a->names.list[place], result, err) == 0)
+		return 0;
+	(void)bandwidth_detach(args, &ignored);
+	return -1;
 }
 
 int bandwidth_attach(const struct cni_args *args, const struct bandwidth_conf *conf,
@@ -260,8 +290,7 @@ int bandwidth_attach(const struct cni_args *args, const struct bandwidth_conf *c
 		return 0;
 	bandwidth_names(&a.owner, &a.names);
 	r = bandwidth_shape_of(conf, &a.shape, err) < 0 || nl_open(&a.host, err) < 0 ||
-		    bandwidth_find(args, &a.host, &a.names, &a.view, err) < 0 ||
-		    shape(&a, conf, result, err) < 0
+		    attach(args, &a, conf->fq_codel, result, err) < 0
 		? -1
 		: 0;
 	nl_close(&a.host);
@@ -356,7 +385,8 @@ int bandwidth_detach(const struct cni_args *args, struct cni_error *err)
 
 int bandwidth_gc(const struct cni_args *args, struct cni_error *err)
 {
-	scoped_free char(*keep)[IFNAME_MAX] = calloc(args->n_valid + 1, SHAPER_NAMES * IFNAME_MAX);
+	scoped_free char(*keep)[IFNAME_MAX] =
+	    calloc((args->n_valid + 1) * SHAPER_NAMES, IFNAME_MAX);
 	scoped_nl struct nl host = { 0 };
 	size_t n = 0;
 

@@ -15,9 +15,11 @@ static uint32_t saturated(double value)
 bool bandwidth_tbf(const struct bandwidth_rate *want, double ticks_per_us, struct tbf *ret,
 		   uint64_t *ret_least)
 {
-	const double rate = (double)(want->rate / 8), burst = (double)(want->burst / 8);
+	/* Whole bytes, as the reference counts. */
+	const uint64_t rate_bytes = want->rate / 8, burst_bytes = want->burst / 8;
+	const double rate = (double)rate_bytes, burst = (double)burst_bytes;
 	const double us = (double)saturated(burst * US / rate);
-	const struct tbf tbf = { .rate = want->rate / 8,
+	const struct tbf tbf = { .rate = rate_bytes,
 				 .buffer = saturated(us * ticks_per_us),
 				 .limit =
 				     saturated((double)saturated(rate * LATENCY_US / US) + burst) };

@@ -346,6 +346,26 @@ def two_interfaces_in_one_network(w):
     w.same(before, w.snapshot())
 
 
+@test
+def two_interfaces_at_the_same_time(w):
+    """One of both finds the name taken between its look and its creation, sooner or later."""
+    pod = plug(w)
+    plug(w, veth="vsecond", ifname="eth1", pod=pod, net=2)
+    before = w.snapshot()
+    confs = {"eth0": conf(pod, BOTH), "eth1": conf(pod, BOTH, veths=("vsecond",), ifname="eth1")}
+    confs["eth1"]["prevResult"]["ips"] = []
+    for _ in range(25):
+        running = {i: w.start("bandwidth", "ADD", c, pod, id=ID, ifname=i) for i, c in confs.items()}
+        for ifname, process in running.items():
+            w.finish(process, "bandwidth", "ADD").ok()
+        for ifname, c in confs.items():
+            call(w, "CHECK", c, pod, ifname=ifname).ok()
+        call(w, "DEL", confs["eth1"], pod, ifname="eth1").ok()
+        call(w, "CHECK", confs["eth0"], pod).ok()
+        call(w, "DEL", confs["eth0"], pod).ok()
+        w.same(before, w.snapshot())
+
+
 # ---- CHECK
 
 @test
