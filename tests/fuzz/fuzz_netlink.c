@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "netlink/attr.h"
 #include "netlink/linkmsg.h"
+#include "netlink/qdisc.h"
 
 static bool ended(const char *s, size_t cap)
 {
@@ -44,6 +45,23 @@ static void walk(const struct nlmsghdr *nlh)
 	}
 }
 
+/* The same bytes as the answer about a qdisc. */
+static void read_qdisc(struct nlmsghdr *nlh, struct nlmsghdr *longer)
+{
+	struct qdisc qdisc, again;
+
+	nlh->nlmsg_type = longer->nlmsg_type = RTM_NEWQDISC;
+	if (!qdisc_parse(nlh, &qdisc)) {
+		FUZZ_CHECK(!qdisc_parse(longer, &again));
+		return;
+	}
+	FUZZ_CHECK(qdisc_parse(longer, &again));
+	FUZZ_CHECK(ended(qdisc.kind, sizeof(qdisc.kind)));
+	FUZZ_CHECK(qdisc.handle == again.handle && strcmp(qdisc.kind, again.kind) == 0);
+	FUZZ_CHECK(qdisc.tbf.rate == again.tbf.rate && qdisc.tbf.limit == again.tbf.limit &&
+		   qdisc.tbf.buffer == again.tbf.buffer);
+}
+
 /* A link message of any bytes: texts end within their fields, and what stands behind the message
  * has no influence. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -65,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(same(&link, &again));
 		walk(nlh);
 	}
+	read_qdisc(nlh, longer);
 	free(nlh);
 	free(longer);
 	return 0;

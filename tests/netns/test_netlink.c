@@ -126,8 +126,30 @@ static void a_tolerated_errno_is_no_failure(void **state)
 	assert_ok(nl_call(&nl, &req, &err), &err);
 	nl_begin(&req);
 	put_link(&req, "br2", "bridge");
+	nl_tolerate(&req, ENOENT);
 	nl_tolerate(&req, EEXIST);
 	assert_ok(nl_call(&nl, &req, &err), &err);
+}
+
+static void an_unknown_kind_names_its_module(void **state)
+{
+	scoped_nl struct nl nl = opened();
+	struct cni_error err;
+	struct nl_req req;
+
+	(void)state;
+	nl_begin(&req);
+	put_link(&req, "x0", "nosuchkind");
+	nl_module(&req, "nosuchmodule");
+	assert_int_equal(nl_call(&nl, &req, &err), -1);
+	assert_int_equal(err.sys, EOPNOTSUPP);
+	assert_shows(err.msg, ": this needs the kernel module nosuchmodule: ");
+	/* Another answer is not the module's fault. */
+	nl_begin(&req);
+	put_link(&req, "lo", "bridge");
+	nl_module(&req, "bridge");
+	assert_int_equal(nl_call(&nl, &req, &err), -1);
+	assert_null(strstr(err.msg, "module"));
 }
 
 struct answers {
@@ -426,6 +448,7 @@ int main(void)
 		sandbox_test(the_last_message_may_fail),
 		sandbox_test(the_configuration_is_pointed_at),
 		sandbox_test(a_tolerated_errno_is_no_failure),
+		sandbox_test(an_unknown_kind_names_its_module),
 		sandbox_test(answers_come_with_their_index),
 		sandbox_test(long_dumps),
 		sandbox_test(strays_are_skipped),
