@@ -8,7 +8,8 @@
 
 #include "base/kmodule.h"
 
-/* tests/netns/test_bandwidth.py has lists of its own making; here only what holds on any machine. */
+/* tests/netns/test_bandwidth.py has lists of its own making; here only what holds on any machine.
+ */
 static void what_is_loaded_is_not_missing(void **state)
 {
 	(void)state;
