@@ -23,6 +23,7 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,8 +143,10 @@ enum bandwidth_place bandwidth_place(const struct shaper_view *view, size_t i,
 		return BANDWIDTH_SIBLING;
 	if (i > 0 || link->alias[0] != '\0')
 		return BANDWIDTH_FOREIGN;
-	/* Of the Go plugin; unless ours is elsewhere, for then it is another interface's. */
-	return is_ours(&view->ifb[1], owner) ? BANDWIDTH_SIBLING : BANDWIDTH_OURS;
+	/* Of the Go plugin, which makes it up at once. Down: another ADD of ours is about to mark
+	 * it. And if ours is elsewhere, this one is another interface's. */
+	return !(link->flags & IFF_UP) || is_ours(&view->ifb[1], owner) ? BANDWIDTH_SIBLING
+									: BANDWIDTH_OURS;
 }
 
 /* ---- ADD */

@@ -356,15 +356,15 @@ def two_interfaces_in_one_network(w):
     w.same(before, node(w))
 
 
-@test
+@test(timeout=240)
 def two_interfaces_at_the_same_time(w):
-    """One of both finds the name taken between its look and its creation, sooner or later."""
+    """One of both finds the name taken between its look and its creation, or the other's ifb not yet marked."""
     pod = plug(w)
     plug(w, veth="vsecond", ifname="eth1", pod=pod, net=2)
     before = node(w)
     confs = {"eth0": conf(pod, BOTH), "eth1": conf(pod, BOTH, veths=("vsecond",), ifname="eth1")}
     confs["eth1"]["prevResult"]["ips"] = []
-    for _ in range(25):
+    for _ in range(40):
         running = {i: w.start("bandwidth", "ADD", c, pod, id=ID, ifname=i) for i, c in confs.items()}
         for ifname, process in running.items():
             w.finish(process, "bandwidth", "ADD").ok()
@@ -374,6 +374,17 @@ def two_interfaces_at_the_same_time(w):
         call(w, "CHECK", confs["eth0"], pod).ok()
         call(w, "DEL", confs["eth0"], pod).ok()
         w.same(before, node(w))
+
+
+@test
+def an_ifb_in_the_making_is_another_interfaces(w):
+    """Made, and neither marked nor up: between two messages of an ADD for another interface."""
+    pod = plug(w)
+    w.sh(f"ip link add {IFB} type ifb")
+    before = node(w)
+    eq(call(w, "ADD", conf(pod, BOTH), pod).ok().json["interfaces"][-1]["name"], second_name("eth0"), "name")
+    call(w, "DEL", conf(pod, BOTH), pod).ok()
+    w.same(before, node(w))
 
 
 # ---- CHECK
@@ -558,6 +569,7 @@ def taken_over_in_both_ways(w):
     w.same(before, node(w), "Go's ADD, our DEL")
     call(w, "ADD", c, pod, path=GO).ok()
     call(w, "ADD", c, pod).ok()
+    eq(ifbs(w), [IFB], "Go's was replaced")
     call(w, "CHECK", c, pod).ok()
     eq(w.json(f"ip -j link show dev {IFB}")[0]["ifalias"], f"podwire {NET} {ID} eth0", "ours now")
     call(w, "CHECK", c, pod, path=GO).ok()
@@ -656,7 +668,7 @@ RATE = 20_000_000
 
 @test(timeout=120)
 def bulk_transfers_are_held_to_the_rate(w):
-    """Noise makes a transfer slower, never faster: the best of three is within 10 %."""
+    """Within 10 %, one of three: noise makes a transfer slower, or the receiver late and then faster."""
     pod = plug(w)
     assert throughput(w, pod, "10.9.1.2", 0.5) > 5 * RATE, "unshaped, the wire is fast"
     c = conf(pod, {"ingressRate": RATE, "ingressBurst": 200_000, "egressRate": RATE // 2, "egressBurst": 200_000})
@@ -664,27 +676,23 @@ def bulk_transfers_are_held_to_the_rate(w):
     for source, target, addresses, rate in ((w, pod, ("10.9.1.2", "fd09:1::2"), RATE),
                                             (pod, w, ("10.9.1.1", "fd09:1::1"), RATE // 2)):
         for address in addresses:
-            best = 0
-            for _ in range(3):
-                found = throughput(source, target, address)
-                assert found < 1.1 * rate, f"to {address}: {found:.0f} bit/s, more than {rate}"
-                best = max(best, found)
-                if best > 0.9 * rate:
-                    break
-            print(f"to {address}: {best / 1e6:.2f} Mbit/s of {rate / 1e6:.0f}")
-            assert best > 0.9 * rate, f"to {address}: {best:.0f} bit/s of {rate}"
+            tries = []
+            while not tries or not 0.9 * rate < tries[-1] < 1.1 * rate:
+                assert len(tries) < 3, f"to {address}: {tries} bit/s, wanted {rate}"
+                tries.append(throughput(source, target, address))
+            print(f"to {address}: {tries[-1] / 1e6:.2f} Mbit/s of {rate / 1e6:.0f}")
     call(w, "DEL", c, pod).ok()
     assert throughput(pod, w, "10.9.1.1", 0.5) > 5 * RATE, "after DEL the wire is fast again"
 
 
-def latency(w, pod, path, **more):
+def latency(w, pod, path, flows=24, **more):
     """Median round trip of a small datagram beside bulk transfers from the pod, in seconds. One alone would not
     fill the queue: a sender on the same machine is told to wait before that."""
     c = conf(pod, {"egressRate": RATE, "egressBurst": 200_000}, **more)
     call(w, "ADD", c, pod, path=path).ok()
     echo = listening(w, ECHO, "10.9.1.1")
     sink = listening(w, SINK, "10.9.1.1")
-    senders = [python(pod, SENDER, "10.9.1.1") for _ in range(24)]
+    senders = [python(pod, SENDER, "10.9.1.1") for _ in range(flows)]
     probe = python(pod, PROBE, "10.9.1.1", 50)
     out, _ = probe.communicate(timeout=90)
     for process in (echo, sink, *senders):
@@ -721,7 +729,7 @@ def fq_codel_lets_small_packets_pass(w):
     w.same(before, node(w))
     w.call("bandwidth", "STATUS", {"cniVersion": "1.1.0", "name": NET, "type": "bandwidth", "queue": "fq_codel"}).ok()
     for _ in range(3):
-        fifo, fair = latency(w, pod, w.bin), latency(w, pod, w.bin, queue="fq_codel")
+        fifo, fair = latency(w, pod, w.bin, 6), latency(w, pod, w.bin, 6, queue="fq_codel")
         print(f"round trip under load: fq_codel {fair * 1000:.1f} ms, fifo {fifo * 1000:.1f} ms")
         if fair < fifo:
             return
