@@ -153,7 +153,7 @@ def seconds_for_a_megabyte(source, target, address):
 def rates(w, conf, a, b):
     """A megabyte takes the time that the rate says, but for the burst; on the bare wire it takes a millisecond."""
     shaper = conf["plugins"][1]
-    gateways = {4: "10.86.0.1", 6: "fd86::1"}
+    gateways = {4: "10.87.0.1", 6: "fd87::1"}
     for address in a[1]:
         gateway = gateways[ipaddress.ip_address(address).version]
         for way, took in (("ingress", seconds_for_a_megabyte(w, a[0], address)),
@@ -168,7 +168,7 @@ IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
          "86-tuning": tuned,
-         "86-bandwidth": rates,
+         "87-bandwidth": rates,
          "90-vlan": vlan, "91-vlan-trunk": vlan}
 
 
