@@ -123,14 +123,15 @@ class Cri:
             if kind == HEADERS and flags & END_STREAM:
                 return text[5:] if len(text) >= 5 else None
 
-    def run(self, name, ports=()):
-        """ports: (protocol, container port, host port, host address)."""
+    def run(self, name, ports=(), annotations=()):
+        """ports: (protocol, container port, host port, host address); annotations: (key, value)."""
         mappings = [
             (5, [(1, protocol), (2, inside), (3, outside), (4, address)])
             for protocol, inside, outside, address in ports
         ]
         metadata = [(1, name), (2, f"uid-{name}"), (3, "default")]
-        config = [(1, metadata), (2, name), *mappings, (8, [(1, self.cgroup)])]
+        notes = [(7, [(1, key), (2, value)]) for key, value in annotations]
+        config = [(1, metadata), (2, name), *mappings, *notes, (8, [(1, self.cgroup)])]
         return self.call("RunPodSandbox", [(1, config)])[1][0].decode()
 
     def addresses(self, pod):

@@ -40,7 +40,10 @@ CGROUP = f"podwire-e2e-{os.getpid()}"
 TEST_LIMIT = 100
 GREETING = "client"
 # What the firewall plugin leaves in a table of others on purpose (docs/decisions/004).
-STAYS = r'(?m)^\s*(counter.*jump CNI-ADMIN comment ".*"|mark .* accept comment "podwire: .*"|chain CNI-ADMIN \{\n\s*\})\n\s*'
+STAYS = (
+    r"(?m)^[ \t]*(counter.*jump CNI-ADMIN comment .*|mark .* accept comment \"podwire: .*"
+    r"|chain CNI-ADMIN \{\n[ \t]*\}\n?)\n"
+)
 
 
 def test(function):

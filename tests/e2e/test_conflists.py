@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Default configurations of real installations, run as they are with our folder first.
+"""Default configurations of real installations, run as they are by our programs alone.
 
 The files are those of $PODWIRE_SHARED/conflists, or of `shared/conflists` beside the clone. Those
 of flannel need a program that does not exist yet: LATER names them, and a file that nobody here
@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from node import DEBIAN, LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test
+from node import LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test
 from traffic import PORTS, Traffic, go_cni, plugin
 
 LATER = {"kubeadm-flannel.conflist", "microk8s-flannel.conflist"}
@@ -35,24 +35,20 @@ def load(w, name):
     return json.loads((folder(w) / name).read_text())
 
 
-def path(w):
-    return f"{w.bin}:{DEBIAN}"
-
-
 def life(w, conflist, caps=PORTS, inspect=None):
     """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike."""
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
-        first = w.chain(conflist, "ADD", a, ids[0], caps=caps, path=path(w)).ok()
-        second = w.chain(conflist, "ADD", b, ids[1], path=path(w)).ok()
+        first = w.chain(conflist, "ADD", a, ids[0], caps=caps).ok()
+        second = w.chain(conflist, "ADD", b, ids[1]).ok()
         Traffic(w, conflist).check(a, b, first.ips(), second.ips())
         if conflist["cniVersion"] >= "0.4.0":
-            w.chain(conflist, "CHECK", a, ids[0], caps=caps, path=path(w)).ok()
+            w.chain(conflist, "CHECK", a, ids[0], caps=caps).ok()
         if inspect:
             inspect(a, first)
         for pod, ident in ((a, ids[0]), (b, ids[1]), (None, ids[0]), (None, ids[1])):
-            w.chain(conflist, "DEL", pod, ident, caps=caps, path=path(w)).ok()
+            w.chain(conflist, "DEL", pod, ident, caps=caps).ok()
         w.addresses_free()
         w.promise_nothing_left(ids)
         w.remove(a)
@@ -90,14 +86,14 @@ def containerd_keeps_a_default_route_from_router_advertisements(w):
         "ip -6 route del default;"
         "ip -6 route add default via fd50::2 dev eth0 proto ra expires 1000"
     )
-    w.chain(conflist, "ADD", pod, path=path(w)).ok()
+    w.chain(conflist, "ADD", pod).ok()
     eq(w.sysctl("net.ipv6.conf.all.forwarding"), "1", "IPv6 forwarding")
     w.promise(
         "default via fd50::2" in w.sh("ip -6 route").stdout,
         "the route learnt from the router is gone",
     )
     w.promise_eq(w.sysctl("net.ipv6.conf.eth0.accept_ra"), "2", "accept_ra of eth0")
-    w.chain(conflist, "DEL", pod, path=path(w)).ok()
+    w.chain(conflist, "DEL", pod).ok()
 
 
 @test
@@ -106,16 +102,16 @@ def containerd_with_ipv6_off(w):
     conflist, pod, other = load(w, "containerd-default.conflist"), w.pod("a"), w.pod("b")
     for net in (w, pod, other):
         net.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
-    reply = w.chain(conflist, "ADD", pod, "first-id", path=path(w))
+    reply = w.chain(conflist, "ADD", pod, "first-id")
     if reply.code != 0:
         text = json.dumps(reply.fails().json)
         w.promise("2001:4860:4860:" in text and "IPv6" in text, f"which range, and why? {text}")
     else:
-        second = w.chain(conflist, "ADD", other, "second-id", path=path(w)).ok()
+        second = w.chain(conflist, "ADD", other, "second-id").ok()
         for address in second.ips():
             assert pod.pings(address), f"{address} does not answer"
-        w.chain(conflist, "DEL", pod, "first-id", path=path(w)).ok()
-        w.chain(conflist, "DEL", other, "second-id", path=path(w)).ok()
+        w.chain(conflist, "DEL", pod, "first-id").ok()
+        w.chain(conflist, "DEL", other, "second-id").ok()
     w.promise_nothing_left(("first-id", "second-id"))
 
 
@@ -136,7 +132,7 @@ def k0s_before_the_node_has_a_subnet(w):
     conflist, pod = load(w, "k0s-kuberouter.conflist"), w.pod("a")
     plugin(conflist, "bridge")["ipam"] = {"type": "host-local"}
     before = w.everything()
-    reply = w.chain(conflist, "ADD", pod, path=path(w)).fails(text="no IP ranges specified")
+    reply = w.chain(conflist, "ADD", pod).fails(text="no IP ranges specified")
     w.promise_eq(reply.json["code"], 7, "code")
     w.promise_eq(w.everything(), before, "the node after the failed ADD")
     w.promise_eq(list(links(pod)), ["lo"], "links in the pod")
@@ -168,18 +164,26 @@ def podman_default(w):
 
 
 @test
+def podman_default_behind_a_closed_forward(w):
+    """As beside Docker: what no rule accepts is dropped, but for what the firewall plugin lets through."""
+    w.sh("iptables -P FORWARD DROP")
+    life(w, load(w, "podman-default.conflist"))
+    eq(w.sh("iptables -S FORWARD").stdout.count("ACCEPT"), 1, "rules that accept, after all is gone")
+
+
+@test
 def podman_default_after_a_boot(w):
     """systemd-tmpfiles empties /var/lib/cni/networks at boot; podman still deletes its old pods."""
     conflist, pod, fresh = load(w, "podman-default.conflist"), w.pod("a"), w.pod("b")
-    w.chain(conflist, "ADD", pod, "first-id", caps=PORTS, path=path(w)).ok()
+    w.chain(conflist, "ADD", pod, "first-id", caps=PORTS).ok()
     w.remove(pod)
     shutil.rmtree("/var/lib/cni/networks")
-    w.chain(conflist, "DEL", None, "first-id", caps=PORTS, path=path(w)).ok()
+    w.chain(conflist, "DEL", None, "first-id", caps=PORTS).ok()
     w.promise_nothing_left(("first-id",))
     serve(fresh, 80)
-    w.chain(conflist, "ADD", fresh, "second-id", caps=PORTS, path=path(w)).ok()
+    w.chain(conflist, "ADD", fresh, "second-id", caps=PORTS).ok()
     eq(client(w.lan, NODE4, 8080), LAN4, "client at the host port after the boot")
-    w.chain(conflist, "DEL", fresh, "second-id", caps=PORTS, path=path(w)).ok()
+    w.chain(conflist, "DEL", fresh, "second-id", caps=PORTS).ok()
     w.promise_nothing_left(("first-id", "second-id"))
 
 

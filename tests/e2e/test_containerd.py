@@ -133,5 +133,29 @@ def pods_from_before_a_reboot(w):
     w.promise_nothing_left((*old, new))
 
 
+@test
+def bandwidth_of_a_pod(w):
+    """The kubelet's annotations arrive as the capability `bandwidth`; both directions are held to them."""
+    network = copy.deepcopy(NETWORK)
+    network["plugins"].append({"type": "bandwidth", "capabilities": {"bandwidth": True}})
+    c = Containerd(w, network)
+    pod = c.cri.run(
+        "slow",
+        [(TCP, 80, 8080, "")],
+        [("kubernetes.io/ingress-bandwidth", "20M"), ("kubernetes.io/egress-bandwidth", "10M")],
+    )
+    free = c.cri.run("free")
+    found = {q["dev"]: q["options"]["rate"] * 8 for q in w.json("tc -j qdisc show") if q["kind"] == "tbf"}
+    veth, ifb = (next((d for d in found if d.startswith(p)), None) for p in ("veth", "bwp"))
+    eq((found.get(veth), found.get(ifb)), (20_000_000, 10_000_000), "rates to and from the pod")
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the host port")
+    eq(len(found), 2, "shapers of both pods")
+    for one in (pod, free):
+        c.cri.stop(one)
+    eq([name for name in links(w) if name.startswith(("bwp", "veth"))], [], "links of pods")
+    w.promise_nothing_left((pod, free))
+    w.promise_others_unchanged()
+
+
 if __name__ == "__main__":
     run()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's podman with network_backend = "cni" and our folder alone as cni_plugin_dirs."""
+"""Debian's podman with network_backend = "cni", its default network's four plugins, and our folder alone as
+cni_plugin_dirs."""
 
 from callers import Podman
 from node import (
@@ -39,6 +40,8 @@ NETWORK = {
             },
         },
         {"type": "portmap", "capabilities": {"portMappings": True}},
+        {"type": "firewall"},
+        {"type": "tuning"},
     ],
 }
 
@@ -81,6 +84,21 @@ def published_ports_from_every_side(w):
     for port in (8080, 8081):
         assert closed(w.lan, NODE4, port), f"port {port} is still open"
     assert closed(w.lan, NODE4, 5353, "udp"), "port 5353 is still open"
+
+
+@test
+def behind_a_closed_forward(w):
+    """FORWARD drops, as beside Docker: published ports and the way out work, unpublished ports are closed."""
+    w.sh("iptables -P FORWARD DROP; ip6tables -P FORWARD DROP")
+    p = podman(w)
+    web = p.run("web", "-p", "8080:80")
+    eq(page(w.lan, NODE4, 8080), LAN4, "neighbour at the published port")
+    w.at_once(lambda: page(w.lan, NODE6, 8080) == LAN6, "neighbour at the published port over IPv6")
+    eq(client(web, LAN4, LAN_PORT), NODE4, "the way out")
+    eq(client(web, LAN6, LAN_PORT), NODE6, "the way out over IPv6")
+    assert closed(w.lan, web.networks["podman"]["IPAddress"], 80), "the container's own port is open"
+    w.sh("iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT")
+    gone(w, p, "web")
 
 
 @test
