@@ -91,6 +91,20 @@ def portmap_add(w):
 
 
 @test(timeout=300)
+def firewall_add(w):
+    """The two rules in FORWARD are the node's: they are there from the first ADD on."""
+    def c(pod):
+        prev = w.call("bridge", "ADD", conf(), pod).ok().json
+        return {"cniVersion": "1.1.0", "name": "faultnet", "type": "firewall", "ingressPolicy": "same-bridge", "prevResult": prev}
+
+    def verify(pod):
+        w.sh("iptables -P FORWARD DROP")
+        w.neighbour()
+        eq(pod.pings("192.0.2.2"), True, "the way out")
+    assert every_step(w, "firewall", c, verify) >= 4
+
+
+@test(timeout=300)
 def host_local_add(w):
     assert every_step(w, "host-local", lambda pod: conf(), lambda pod: None) >= 2
 
