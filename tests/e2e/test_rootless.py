@@ -31,6 +31,20 @@ NETWORK = {
             },
         },
         {"type": "portmap", "capabilities": {"portMappings": True}},
+        {"type": "firewall", "ingressPolicy": "same-bridge"},
+        {
+            "type": "tuning",
+            "sysctl": {"net.ipv4.conf.IFNAME.log_martians": "1"},
+            "mtu": 1400,
+            "dataDir": "/run/state/tuning",
+        },
+        {
+            "type": "bandwidth",
+            "ingressRate": 10**9,
+            "ingressBurst": 10**8,
+            "egressRate": 10**9,
+            "egressBurst": 10**8,
+        },
     ],
 }
 FOLDERS = ("/run/state", "/run/podwire")
@@ -38,6 +52,8 @@ FOLDERS = ("/run/state", "/run/podwire")
 
 def life_inside(w):
     """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike."""
+    w.sh("iptables -P FORWARD DROP; ip6tables -P FORWARD DROP")
+    w.before = w.others()
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
