@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "netlink/linkset.h"
 
+#include <errno.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <string.h>
 
 #include "netlink/attr.h"
 #include "netlink/linkmsg.h"
@@ -61,7 +63,9 @@ static int take_nsid(const struct nlmsghdr *nlh, size_t index, void *arg, struct
 	return 0;
 }
 
-int link_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err)
+/* How the kernel names that namespace in answers on this socket; -1: it has no number, and so no
+ * link here leads there. */
+static int get_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err)
 {
 	int nsid = -1;
 	struct nl_req req;
@@ -77,4 +81,27 @@ int link_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err)
 		return -1;
 	*ret = nsid;
 	return 0;
+}
+
+int link_host_end(struct nl *host, int netns_fd, const struct link *inside, struct link *ret,
+		  struct cni_error *err)
+{
+	struct link end;
+	int nsid;
+
+	if (strcmp(inside->kind, "veth") == 0 && inside->peer != 0 && inside->peer_elsewhere) {
+		if (get_nsid(host, netns_fd, &nsid, err) < 0)
+			return -1;
+		if (link_get_index(host, inside->peer, &end, err) == 0) {
+			if (strcmp(end.kind, "veth") == 0 && end.peer == inside->index &&
+			    end.peer_elsewhere && end.peer_nsid == nsid) {
+				*ret = end;
+				return 0;
+			}
+		} else if (err->sys != ENODEV) {
+			return -1;
+		}
+	}
+	return cni_fail_sys(err, ENODEV, "%s is no veth whose other end is on this host",
+			    inside->name);
 }

@@ -25,7 +25,9 @@ int link_change_mac(struct nl *nl, int index, const char *name, const struct mac
 		    struct cni_error *err);
 
 /*
- * The number by which the kernel names namespace `netns_fd` in answers on this socket
- * (link.peer_nsid); -1: it has none, and so no link here leads there.
+ * The host end of `inside`, a link read in the namespace `netns_fd`, whose name and number mean
+ * nothing here: numbers are per namespace, so the end must lead to this number in this very
+ * namespace. err->sys == ENODEV when there is none: no veth, or its other end is elsewhere.
  */
-int link_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err);
+int link_host_end(struct nl *host, int netns_fd, const struct link *inside, struct link *ret,
+		  struct cni_error *err);

@@ -6,29 +6,16 @@
 
 #include "netlink/linkset.h"
 
-/* Interface numbers are per namespace: the end must lead to this link in this namespace. */
-static bool is_host_end(const struct link *end, const struct link *pod, int nsid)
-{
-	return strcmp(end->kind, "veth") == 0 && end->peer == pod->index && end->peer_elsewhere &&
-	       end->peer_nsid == nsid;
-}
-
 static int open_host_end(struct tune *t, int netns_fd, struct cni_error *err)
 {
-	int nsid;
-
-	if (nl_open(&t->host, err) < 0 || link_nsid(&t->host, netns_fd, &nsid, err) < 0)
+	if (nl_open(&t->host, err) < 0)
 		return -1;
-	if (strcmp(t->link.kind, "veth") == 0 && t->link.peer != 0 && t->link.peer_elsewhere) {
-		if (link_get_index(&t->host, t->link.peer, &t->host_end, err) == 0) {
-			if (is_host_end(&t->host_end, &t->link, nsid))
-				return 0;
-		} else if (err->sys != ENODEV) {
-			return -1;
-		}
-	}
-	return cni_fail(err, CNI_INVALID_CONFIG,
-			"mtuBothEnds: %s is no veth whose other end is on this host", t->link.name);
+	if (link_host_end(&t->host, netns_fd, &t->link, &t->host_end, err) == 0)
+		return 0;
+	if (err->sys != ENODEV)
+		return -1;
+	err->code = CNI_INVALID_CONFIG;
+	return cni_wrap(err, "mtuBothEnds");
 }
 
 int tune_open(const struct cni_args *args, bool host_end, struct tune *ret, struct cni_error *err)
