@@ -262,7 +262,8 @@ def podman_default_network_whole(w):
     )
     if not file.is_file():
         w.skip(f"no {file}; PODWIRE_SHARED names another folder")
-    p = Podman(w, [w.bin, DEBIAN], json.loads(file.read_text()))
+    folder = mix(w, "bridge", "host-local", "portmap", "loopback")
+    p = Podman(w, [folder], json.loads(file.read_text()))
     web = p.run("web", "-p", "8080:80")
     p.run("other")
     address = web.address()
