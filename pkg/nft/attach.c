@@ -344,7 +344,7 @@ static int learn(struct plan *p, struct cni_error *err)
 		return 0;
 	case EAGAIN:
 	case EINTR:
-		return nft_tx_expired(&p->s->tx) ? -1 : 0;
+		return nft_tx_again(&p->s->tx, err) ? 0 : -1;
 	case EEXIST:
 		return settle(p, err);
 	case ENOENT:
@@ -404,12 +404,29 @@ static void back_out(struct plan *p, const struct nft_record *old)
 		(void)record_remove(p->s->run, p->user, p->hash, &ignored);
 }
 
+/* Of a record that also says what is elsewhere (firewalld's zones) the dead one's DEL, or GC, has
+ * to know. */
+static bool says_more(const struct plan *p, uint64_t hash)
+{
+	scoped_record struct nft_record r = { 0 };
+	struct cni_error ignored;
+	bool more = false;
+
+	if (record_read(p->s->run, p->user, hash, &r, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < r.n; i++)
+		more |= r.items[i].kind == NFT_ITEM_SOURCE;
+	return more;
+}
+
 static void bury_dead(const struct plan *p)
 {
 	struct cni_error ignored;
 
-	for (size_t i = 0; i < p->n_dead; i++)
-		(void)record_remove(p->s->run, p->user, p->dead[i], &ignored);
+	for (size_t i = 0; i < p->n_dead; i++) {
+		if (p->user != NFT_FIREWALL || !says_more(p, p->dead[i]))
+			(void)record_remove(p->s->run, p->user, p->dead[i], &ignored);
+	}
 }
 
 static int attach_after(struct plan *p, const struct nft_record *old, struct cni_error *err)

@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "net/fwnames.h"
 #include "net/ifname.h"
 #include "net/ipnet.h"
 #include "net/mac.h"
-#include "net/zone.h"
 
 /*
  * What pods own in our nftables tables (DESIGN.md, nftables; reference podwire.nft). An
@@ -80,6 +80,10 @@ int nft_attach(enum nft_user user, const struct owner *owner, const char *const 
 int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
 	       struct cni_error *err);
 
+/* The same, but the record stays, as what it says is not all gone yet: nft_detach() is to follow.
+ */
+int nft_release(enum nft_user user, const struct owner *owner, struct cni_error *err);
+
 /* CHECK: every item is there with this owner and these data, and the skeleton's rules stand (use
  * counts). CNI_CHECK_FAILED names what is missing. */
 int nft_check(enum nft_user user, const struct owner *owner, const struct nft_item *items, size_t n,
@@ -102,7 +106,7 @@ int nft_status(struct cni_error *err);
 /*
  * After somebody's `nft flush ruleset`: put table inet podwire back as the records say, so that the
  * guard of route_localnet is never missing for longer than until the next ADD of anybody. One look
- * if there are records of masquerade or host ports, else not even a socket; a table that stands, is
- * somebody else's, or a kernel without nf_tables: nothing is done.
+ * if there are records of masquerade, host ports or forwarding, else not even a socket; a table
+ * that stands, is somebody else's, or a kernel without nf_tables: nothing is done.
  */
 int nft_repair(struct cni_error *err);

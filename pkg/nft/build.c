@@ -240,9 +240,7 @@ static int build_once(struct nft_session *s, const struct skeleton *found, uint6
 
 static bool worth_retrying(const struct nft_session *s, const struct cni_error *err)
 {
-	return (err->sys == ERESTART || err->sys == EAGAIN || err->sys == EINTR ||
-		err->sys == EEXIST) &&
-	       !nft_tx_expired(&s->tx);
+	return nft_tx_again(&s->tx, err) || (err->sys == EEXIST && !nft_tx_expired(&s->tx));
 }
 
 /* `nft flush ruleset` takes both tables: who notices it for one sees to the other, if anybody

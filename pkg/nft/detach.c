@@ -60,12 +60,12 @@ static int anything_there(enum nft_user user, uint64_t hash, bool *ret, struct c
 	return 0;
 }
 
-int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
-	       struct cni_error *err)
+/* What went is in the empty `ret`. */
+static int detach(enum nft_user user, const struct owner *owner, bool keep_record,
+		  struct elems *ret, struct cni_error *err)
 {
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 	scoped_record struct nft_record record = { 0 };
-	scoped_elems struct elems list = { 0 };
 	uint64_t hash = owner_hash(owner);
 	char text[OWNER_TEXT];
 	bool there;
@@ -77,11 +77,29 @@ int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **
 		return -1;
 	if (there && record_read(s.run, user, hash, &record, err) == 0 &&
 	    owner_equal(&record.owner, owner))
-		elems_add_items(&list, record.items, record.n);
-	else if (there && session_find(&s.tx, user, has_owner, text, &list, err) < 0)
+		elems_add_items(ret, record.items, record.n);
+	else if (there && session_find(&s.tx, user, has_owner, text, ret, err) < 0)
 		return -1;
-	if (there && (session_release(&s, user, text, &list, err) < 0 ||
-		      record_remove(s.run, user, hash, err) < 0))
+	if (!there)
+		return 0;
+	if (session_release(&s, user, text, ret, err) < 0)
 		return -1;
-	return hand_out(&list, ret, ret_n, err);
+	return keep_record ? 0 : record_remove(s.run, user, hash, err);
+}
+
+int nft_detach(enum nft_user user, const struct owner *owner, struct nft_item **ret, size_t *ret_n,
+	       struct cni_error *err)
+{
+	scoped_elems struct elems gone = { 0 };
+
+	if (detach(user, owner, false, &gone, err) < 0)
+		return -1;
+	return hand_out(&gone, ret, ret_n, err);
+}
+
+int nft_release(enum nft_user user, const struct owner *owner, struct cni_error *err)
+{
+	scoped_elems struct elems gone = { 0 };
+
+	return detach(user, owner, true, &gone, err);
 }

@@ -101,11 +101,16 @@ static int run(const struct program *p, int in, int out, int *ret_status)
 	return r;
 }
 
+static void read_all(int out, char *buf, size_t cap)
+{
+	ssize_t n = pread(out, buf, cap - 1, 0);
+
+	buf[n > 0 ? n : 0] = '\0';
+}
+
 static void read_said(int out, char said[PROGRAM_SAID])
 {
-	ssize_t n = pread(out, said, PROGRAM_SAID - 1, 0);
-
-	said[n > 0 ? n : 0] = '\0';
+	read_all(out, said, PROGRAM_SAID);
 	for (char *p = said; *p != '\0'; p++) {
 		if ((unsigned char)*p < ' ')
 			*p = ' ';
@@ -126,5 +131,7 @@ int program_run(const struct program *p, int *ret_status, char said[PROGRAM_SAID
 	if (run(p, in, out, ret_status) < 0)
 		return cni_fail_sys(err, errno, "run %s", p->path);
 	read_said(out, said);
+	if (p->output != NULL)
+		read_all(out, p->output, p->output_cap);
 	return 0;
 }

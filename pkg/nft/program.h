@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -15,7 +16,9 @@ struct program {
 	const char *path;
 	const char *const *argv; /* NULL behind the last */
 	const char *input;	 /* its stdin, or NULL */
-	int64_t ms;		 /* killed after that */
+	char *output;		 /* all it prints, NUL-terminated and cut; or NULL */
+	size_t output_cap;
+	int64_t ms; /* killed after that */
 };
 
 /* Where `name` is, or NULL: in /usr/sbin, /sbin, /usr/bin, /usr/local/sbin; PATH is never asked. */

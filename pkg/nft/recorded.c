@@ -1,10 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the records say, for what is kept in them beside our tables' elements. */
 #include <errno.h>
+#include <string.h>
 
 #include "base/fs.h"
 #include "nft/recorded.h"
 #include "nft/session.h"
+
+bool nft_forwarded_by_other(const struct owner *owner, const struct ip *ip)
+{
+	const struct nft_item item = { .kind = NFT_ITEM_FORWARD, .pod = ipnet_host(ip) };
+	struct nft_elem elems[NFT_ITEM_ELEMS];
+	const struct nft_elem *wanted = &elems[0];
+	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct elem_found found;
+	struct cni_error ignored;
+	char text[OWNER_TEXT];
+
+	(void)item_elems(&item, elems);
+	owner_text(owner, text);
+	return nft_tx_open(&tx, &ignored) == 0 &&
+	       elem_get(&tx, &wanted, 1, &found, &ignored) == 0 && found.elem.set[0] != '\0' &&
+	       strcmp(found.owner, text) != 0;
+}
 
 int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,
 		 size_t *ret_n, struct cni_error *err)

@@ -5,6 +5,9 @@
 
 /* What the records of attachments say, for what a program keeps elsewhere than in our tables. */
 
+/* Does somebody else than `owner` have this address in the maps of forwarding? */
+bool nft_forwarded_by_other(const struct owner *owner, const struct ip *ip);
+
 /* What the record of `owner` says that it has, without asking the kernel; *ret is malloc'd. No
  * record: nothing. */
 int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,

@@ -127,12 +127,6 @@ static bool drop_absent(const struct nft_tx *tx, struct elems *list)
 	return true;
 }
 
-static bool again(const struct nft_tx *tx, const struct cni_error *err)
-{
-	return (err->sys == ERESTART || err->sys == EAGAIN || err->sys == EINTR) &&
-	       !nft_tx_expired(tx);
-}
-
 static int send_deletes(struct nft_tx *tx, struct elems *list, struct cni_error *err)
 {
 	do {
@@ -167,7 +161,7 @@ static int release(struct nft_session *s, enum nft_user user, const char *owner,
 		if ((owner == NULL || keep_owned(&s->tx, owner, list, err) == 0) &&
 		    send_deletes(&s->tx, list, err) == 0)
 			return 0;
-	} while (again(&s->tx, err));
+	} while (nft_tx_again(&s->tx, err));
 	return -1;
 }
 
@@ -217,7 +211,7 @@ int session_find(struct nft_tx *tx, enum nft_user user,
 		while (elem_list(tx, skeleton_family(user), sets[i].name, find_one, &find, err) <
 		       0) {
 			ret->n = before;
-			if (!again(tx, err))
+			if (!nft_tx_again(tx, err))
 				return -1;
 		}
 	}

@@ -46,6 +46,12 @@ bool nft_tx_expired(const struct nft_tx *tx)
 	return now_ms() >= tx->deadline;
 }
 
+bool nft_tx_again(const struct nft_tx *tx, const struct cni_error *err)
+{
+	return (err->sys == ERESTART || err->sys == EAGAIN || err->sys == EINTR) &&
+	       !nft_tx_expired(tx);
+}
+
 void nft_tx_restart(struct nft_tx *tx)
 {
 	tx->deadline = now_ms() + NFT_TX_SECONDS * INT64_C(1000);

@@ -85,4 +85,7 @@ int nft_tx_query(struct nft_tx *tx,
 		 void *arg, struct cni_error *err);
 
 bool nft_tx_expired(const struct nft_tx *tx);
+/* Somebody changed the ruleset, or the kernel was busy: is another try worth it, and is there time?
+ */
+bool nft_tx_again(const struct nft_tx *tx, const struct cni_error *err);
 void nft_tx_restart(struct nft_tx *tx); /* the deadline: NFT_TX_SECONDS from now */

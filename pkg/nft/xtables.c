@@ -15,8 +15,9 @@
  * mark as a match of xtables (a kernel without that one: in nftables' own expressions). Never a
  * native ct or fib in a table of iptables, which could not be listed any more (kernel.md).
  *
- * Neither DEL nor GC removes them, as the reference leaves its chains: they accept nothing as long
- * as nobody sets the mark. A crash leaves a whole transaction, or none.
+ * What was asked for on this node is remembered (xtables_wants.c), so that any ADD puts back all of
+ * it. Neither DEL nor GC removes the rules, as the reference leaves its chains: they accept nothing
+ * as long as nobody sets the mark. A crash leaves a whole transaction, or none.
  */
 #include "nft/xtables.h"
 
@@ -31,6 +32,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/text.h"
 #include "nft/expr.h"
 #include "nft/session.h"
 #include "nft/xtables_parts.h"
@@ -47,8 +49,7 @@ static const struct nft_origin mark_rule = { "rule in iptables' FORWARD", "xt_ma
 static const struct nft_origin jump_rule = { "jump in iptables' FORWARD", NULL, NFT_NO_ITEM, 0 };
 
 struct forward {
-	const struct xtables_forward *want;
-	bool four;
+	const struct xtables_want *want;
 	bool there;    /* the chain FORWARD exists */
 	bool accepts;  /* the mark's rule stands */
 	bool jumps;    /* the jump stands before it */
@@ -58,7 +59,7 @@ struct forward {
 
 static uint16_t family_of(const struct forward *f)
 {
-	return f->four ? NFPROTO_IPV4 : NFPROTO_IPV6;
+	return f->want->four ? NFPROTO_IPV4 : NFPROTO_IPV6;
 }
 
 static const char *program_of(bool four)
@@ -95,7 +96,7 @@ static int look_at_chain(struct nft_tx *tx, struct forward *f, struct cni_error 
 static void judge_rule(struct forward *f, const struct xtables_rule *r)
 {
 	const uint32_t bit = UINT32_C(1) << f->want->mark_bit;
-	const bool everything = !r->other && !r->has_from && !r->has_to && !r->conntrack;
+	const bool everything = !r->other && !r->has_from && !r->has_to && !r->answers;
 
 	if (everything && r->has_mark && r->mark == bit && r->mask == bit && r->accepts)
 		f->accepts = true;
@@ -115,7 +116,7 @@ static int look_once(struct nft_tx *tx, struct forward *f, struct cni_error *err
 		return -1;
 	if (!f->there)
 		return 0;
-	if (xtables_rules(tx, f->four, FORWARD, &rules, &n, err) < 0)
+	if (xtables_rules(tx, f->want->four, FORWARD, &rules, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		judge_rule(f, &rules[i]);
@@ -223,12 +224,6 @@ static bool lacks_match(struct nft_tx *tx, const struct forward *f, const struct
 	return false;
 }
 
-static bool worth_another_try(const struct nft_tx *tx, const struct cni_error *err)
-{
-	return (err->sys == ERESTART || err->sys == EAGAIN || err->sys == EINTR) &&
-	       !nft_tx_expired(tx);
-}
-
 static int put_locked(struct forward *f, struct cni_error *err)
 {
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
@@ -242,49 +237,56 @@ static int put_locked(struct forward *f, struct cni_error *err)
 			return 0;
 		if (lacks_match(&s.tx, f, err))
 			f->native = true;
-		else if (!worth_another_try(&s.tx, err))
+		else if (err->sys == ERESTART && nft_tx_expired(&s.tx))
+			return cni_fail(err, CNI_TRY_AGAIN,
+					"the nftables ruleset changed under every try for %d s",
+					NFT_TX_SECONDS);
+		else if (!nft_tx_again(&s.tx, err))
 			return cni_wrap(err, "let pods forward in %s' chain FORWARD",
-					program_of(f->four));
+					program_of(f->want->four));
 	}
 }
 
-/* ---- one family */
+/* ---- one want */
 
-static int ensure_family(struct nft_tx *tx, const struct xtables_forward *want, bool four,
-			 struct cni_error *err)
+static int ensure_one(struct nft_tx *tx, const struct xtables_want *want, struct cni_error *err)
 {
-	struct forward f = { .want = want, .four = four };
-	const bool legacy = !want->own_only && xtables_legacy_used(four);
+	struct forward f = { .want = want };
+	const bool legacy = !want->own_only && xtables_legacy_used(want->four);
 	enum xtables_kind kind;
 
 	if (look(tx, &f, err) < 0)
 		return -1;
-	if (legacy && xtables_legacy_ensure(want, four, err) < 0)
+	if (legacy && xtables_legacy_ensure(want, err) < 0)
 		return -1;
 	if (f.there)
 		return f.accepts && f.jumps ? 0 : put_locked(&f, err);
 	if (want->own_only || legacy)
 		return 0;
-	kind = xtables_installed(four);
+	kind = xtables_installed(want->four);
 	if (kind == XTABLES_LEGACY)
-		return xtables_legacy_ensure(want, four, err);
+		return xtables_legacy_ensure(want, err);
 	return kind == XTABLES_NFT ? put_locked(&f, err) : 0;
 }
 
-int xtables_forward_ensure(const struct xtables_forward *want, struct cni_error *err)
+int xtables_forward_ensure(const struct xtables_forward *asked, struct cni_error *err)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct xtables_wants wants;
+	const bool news = xtables_wants(asked, &wants);
 
-	if (nft_tx_open(&tx, err) < 0 || (want->four && ensure_family(&tx, want, true, err) < 0) ||
-	    (want->six && ensure_family(&tx, want, false, err) < 0))
+	if (nft_tx_open(&tx, err) < 0)
 		return -1;
-	return 0;
+	for (size_t i = 0; i < wants.n; i++) {
+		if (ensure_one(&tx, &wants.w[i], err) < 0)
+			return -1;
+	}
+	return news ? xtables_wants_keep(asked, err) : 0;
 }
 
-static int check_family(struct nft_tx *tx, const struct xtables_forward *want, bool four,
-			struct cni_error *err)
+static int check_one(struct nft_tx *tx, const struct xtables_want *want, struct cni_error *err)
 {
-	struct forward f = { .want = want, .four = four };
+	struct forward f = { .want = want };
 
 	if (look(tx, &f, err) < 0)
 		return -1;
@@ -293,34 +295,43 @@ static int check_family(struct nft_tx *tx, const struct xtables_forward *want, b
 				"expected rule not found: %s' chain FORWARD does not accept mark "
 				"0x%x; the next ADD of a pod with the firewall plugin brings it "
 				"back",
-				program_of(four), 1U << want->mark_bit);
+				program_of(want->four), 1U << want->mark_bit);
 	if (f.there && !f.jumps)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"expected rule not found: %s' chain FORWARD does not jump to %s "
 				"before it accepts pods' packets; the next ADD of a pod with the "
 				"firewall plugin brings it back",
-				program_of(four), want->admin);
-	if (!want->own_only && xtables_legacy_used(four))
-		return xtables_legacy_check(want, four, err);
+				program_of(want->four), want->admin);
+	if (!want->own_only && xtables_legacy_used(want->four))
+		return xtables_legacy_check(want, err);
 	return 0;
 }
 
-int xtables_forward_check(const struct xtables_forward *want, struct cni_error *err)
+int xtables_forward_check(const struct xtables_forward *asked, struct cni_error *err)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
+	struct xtables_want want = { .mark_bit = asked->mark_bit, .own_only = asked->own_only };
 
-	if (nft_tx_open(&tx, err) < 0 || (want->four && check_family(&tx, want, true, err) < 0) ||
-	    (want->six && check_family(&tx, want, false, err) < 0))
+	(void)text_format(want.admin, sizeof(want.admin), "%s", asked->admin);
+	if (nft_tx_open(&tx, err) < 0)
 		return -1;
+	for (int four = 1; four >= 0; four--) {
+		want.four = four;
+		if ((four ? asked->four : asked->six) && check_one(&tx, &want, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
 /* ---- the reference's rules */
 
+/* Its two rules are: from the pod, anything; to the pod, answers. */
 static bool is_for(const struct xtables_rule *r, const struct ip *pod)
 {
-	return !r->other && !r->has_mark && r->accepts && r->has_from != r->has_to &&
-	       ((r->has_from && ip_equal(&r->from, pod)) || (r->has_to && ip_equal(&r->to, pod)));
+	if (r->other || r->has_mark || !r->accepts || r->has_from == r->has_to ||
+	    r->answers != r->has_to)
+		return false;
+	return ip_equal(r->has_from ? &r->from : &r->to, pod);
 }
 
 static void put_delete(struct nft_tx *tx, bool four, uint64_t handle)
@@ -364,8 +375,7 @@ static int release_pod(struct nft_tx *tx, const struct ipnet *pod, struct cni_er
 
 	do {
 		r = release_once(tx, &pod->addr, err);
-	} while (r < 0 &&
-		 (worth_another_try(tx, err) || (err->sys == ENOENT && !nft_tx_expired(tx))));
+	} while (r < 0 && (nft_tx_again(tx, err) || (err->sys == ENOENT && !nft_tx_expired(tx))));
 	if (r < 0 || !xtables_legacy_used(ip_is4(&pod->addr)))
 		return r;
 	return xtables_legacy_release(pod, err);
@@ -379,7 +389,7 @@ int xtables_release(const struct ipnet *pods, size_t n, struct cni_error *err)
 	if (n == 0)
 		return 0;
 	if (nft_tx_open(&tx, err) < 0)
-		return err->sys == EPROTONOSUPPORT ? 0 : -1;
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (release_pod(&tx, &pods[i], &step) < 0)
 			cni_keep_first(&first, &step);

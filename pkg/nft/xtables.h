@@ -22,14 +22,13 @@ struct xtables_forward {
 			  program */
 };
 
-#define XTABLES_CHAIN_MAX 28 /* longest name of a chain that iptables takes */
-
 /*
  * Put in what is missing, for both kinds of iptables. One of nf_tables: directly, by the nftables
  * transaction that iptables-nft would send; a table that is not there yet is made where a program
  * iptables-nft is installed, since whoever then sets the policy to DROP finds the rule in place.
  * Legacy xtables: by running iptables, where its table is in use or nothing but that is installed.
- * No iptables at all: nothing, as nothing drops. Usually one look, without the lock.
+ * No iptables at all: nothing, as nothing drops. What earlier ADDs on
+ * this node asked for is seen to as well. Usually one look, without the lock.
  */
 int xtables_forward_ensure(const struct xtables_forward *want, struct cni_error *err);
 

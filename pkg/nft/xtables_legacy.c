@@ -15,12 +15,15 @@
 #include "base/fs.h"
 #include "base/scoped.h"
 #include "base/text.h"
+#include "base/trace.h"
 #include "nft/program.h"
+#include "nft/session.h"
 #include "nft/xtables_parts.h"
 
 #define LOCK_SECONDS "8"
 #define RUN_MS	     12000
 #define WORDS_MAX    24
+#define LISTING_MAX  65536
 
 static const char *base_name(const char *path)
 {
@@ -66,32 +69,30 @@ static const char *find(bool four, char path[PROGRAM_PATH])
 	return program_find(four ? "iptables" : "ip6tables", path);
 }
 
-/* Exit statuses of iptables: 1 is "no such rule or chain" or "exists"; 2 is a word that it does not
- * know, as the name of a chain that does not exist is to -C. */
-static bool is_no(int status)
-{
-	return WIFEXITED(status) && (WEXITSTATUS(status) == 1 || WEXITSTATUS(status) == 2);
-}
-
-/* Run it with these words; *ret_done is false if it said no. */
-static int run(bool four, const char *const *words, bool *ret_done, struct cni_error *err)
+/* Exit status 1 is "no such rule or chain", or "exists". */
+static int run(bool four, const char *const *words, char *output, bool *ret_done,
+	       struct cni_error *err)
 {
 	char path[PROGRAM_PATH], said[PROGRAM_SAID];
 	const char *argv[WORDS_MAX + 4] = { path, "-w", LOCK_SECONDS };
-	const struct program p = { .path = path, .argv = argv, .ms = RUN_MS };
+	const struct program p = { .path = path,
+				   .argv = argv,
+				   .ms = RUN_MS,
+				   .output = output,
+				   .output_cap = LISTING_MAX };
 	int status = 0;
 
 	for (size_t i = 0; words[i] != NULL && i < WORDS_MAX; i++)
 		argv[3 + i] = words[i];
 	if (find(four, path) == NULL)
-		return cni_fail(err, CNI_KERNEL,
-				"the kernel's legacy %s table filter is in use, but no program "
-				"%s-legacy is installed to add a rule to its chain FORWARD",
-				four ? "IPv4" : "IPv6", four ? "iptables" : "ip6tables");
+		return cni_fail_sys(err, ENOENT,
+				    "the kernel's legacy %s table filter is in use, but no program "
+				    "%s-legacy is installed that could change its chain FORWARD",
+				    four ? "IPv4" : "IPv6", four ? "iptables" : "ip6tables");
 	if (program_run(&p, &status, said, err) < 0)
 		return -1;
 	*ret_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (*ret_done || is_no(status))
+	if (*ret_done || (WIFEXITED(status) && WEXITSTATUS(status) == 1 && words[0][1] != 'I'))
 		return 0;
 	(void)!cni_fail(err,
 			WIFEXITED(status) && WEXITSTATUS(status) == 4 ? CNI_TRY_AGAIN : CNI_KERNEL,
@@ -100,84 +101,169 @@ static int run(bool four, const char *const *words, bool *ret_done, struct cni_e
 	return -1;
 }
 
-/* `op` and the rule that accepts the mark, or jumps to the administrator's chain. */
-static int rule(const struct xtables_forward *want, bool four, const char *op, bool jump,
-		bool *ret_done, struct cni_error *err)
+/* ---- looking */
+
+struct found {
+	size_t rules;  /* of FORWARD, seen up to now */
+	size_t accept; /* number of the rule that accepts the mark; 0: none */
+	size_t jump;   /* of the one that jumps, and stands before it; 0: none */
+};
+
+/* Comments are for people: a rule is known by what it does. */
+static void drop_comment(char *line)
 {
-	char mark[32];
-	const char *const admin[] = { op,	 "FORWARD",   "-m",
-				      "comment", "--comment", XTABLES_ADMIN_COMMENT,
-				      "-j",	 want->admin, NULL };
-	const char *const accept[] = {
-		op,   "FORWARD", "-m",	    "mark",	 "--mark",
-		mark, "-m",	 "comment", "--comment", XTABLES_MARK_COMMENT,
-		"-j", "ACCEPT",	 NULL
-	};
+	static const char option[] = " -m comment --comment ";
+	char *from = strstr(line, option), *to;
+
+	if (from == NULL)
+		return;
+	to = from + strlen(option);
+	to = *to == '"' ? strchr(to + 1, '"') : strpbrk(to, " ");
+	if (to == NULL)
+		return;
+	to += *to == '"';
+	memmove(from, to, strlen(to) + 1);
+}
+
+static void judge_line(char *line, const char *accept, const char *jump, struct found *found)
+{
+	if (strncmp(line, "-A FORWARD ", strlen("-A FORWARD ")) != 0)
+		return;
+	drop_comment(line);
+	found->rules++;
+	if (found->accept == 0 && strcmp(line, accept) == 0)
+		found->accept = found->rules;
+	if (found->accept == 0 && strcmp(line, jump) == 0)
+		found->jump = found->rules;
+}
+
+static int look(const struct xtables_want *want, struct found *ret, struct cni_error *err)
+{
+	const char *const list[] = { "-S", "FORWARD", NULL };
+	const unsigned bit = 1U << want->mark_bit;
+	scoped_free char *output = malloc(LISTING_MAX);
+	char accept[64], jump[64];
+	bool done;
+
+	if (output == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	if (run(want->four, list, output, &done, err) < 0)
+		return -1;
+	(void)text_format(accept, sizeof(accept), "-A FORWARD -m mark --mark 0x%x/0x%x -j ACCEPT",
+			  bit, bit);
+	(void)text_format(jump, sizeof(jump), "-A FORWARD -j %s", want->admin);
+	*ret = (struct found){ .rules = 0 };
+	for (char *line = output, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		*end = '\0';
+		judge_line(line, accept, jump, ret);
+	}
+	return 0;
+}
+
+/* ---- putting */
+
+static int insert_accept(const struct xtables_want *want, size_t number, struct cni_error *err)
+{
+	char mark[32], position[24];
+	const char *const words[] = { "-I",
+				      "FORWARD",
+				      position,
+				      "-m",
+				      "mark",
+				      "--mark",
+				      mark,
+				      "-m",
+				      "comment",
+				      "--comment",
+				      XTABLES_MARK_COMMENT,
+				      "-j",
+				      "ACCEPT",
+				      NULL };
+	bool done;
 
 	(void)text_format(mark, sizeof(mark), "0x%x/0x%x", 1U << want->mark_bit,
 			  1U << want->mark_bit);
-	return run(four, jump ? admin : accept, ret_done, err);
+	(void)text_format(position, sizeof(position), "%zu", number);
+	return run(want->four, words, NULL, &done, err);
 }
 
-static int insert(const struct xtables_forward *want, bool four, bool jump, struct cni_error *err)
-{
-	bool done;
-
-	if (rule(want, four, "-I", jump, &done, err) < 0)
-		return -1;
-	if (!done)
-		return cni_fail(err, CNI_KERNEL,
-				"%s-legacy refuses the rule that accepts pods' packets in FORWARD",
-				four ? "iptables" : "ip6tables");
-	return 0;
-}
-
-int xtables_legacy_ensure(const struct xtables_forward *want, bool four, struct cni_error *err)
+static int insert_jump(const struct xtables_want *want, struct cni_error *err)
 {
 	const char *const make[] = { "-N", want->admin, NULL };
-	bool there;
+	const char *const words[] = {
+		"-I", "FORWARD",   "1", "-m", "comment", "--comment", XTABLES_ADMIN_COMMENT,
+		"-j", want->admin, NULL
+	};
+	bool done;
 
-	if (rule(want, four, "-C", false, &there, err) < 0 ||
-	    (!there && insert(want, four, false, err) < 0))
+	if (run(want->four, make, NULL, &done, err) < 0) /* there or not: it is by now */
 		return -1;
-	if (rule(want, four, "-C", true, &there, err) < 0)
-		return -1;
-	if (there)
-		return 0;
-	if (run(four, make, &there, err) < 0) /* there or not: it is by now */
-		return -1;
-	return insert(want, four, true, err);
+	return run(want->four, words, NULL, &done, err);
 }
 
-int xtables_legacy_check(const struct xtables_forward *want, bool four, struct cni_error *err)
+static int put_locked(const struct xtables_want *want, struct cni_error *err)
 {
-	bool accepts, jumps;
+	scoped_fd int folder = -1, lock = -1;
+	struct found found;
 
-	if (rule(want, four, "-C", false, &accepts, err) < 0 ||
-	    rule(want, four, "-C", true, &jumps, err) < 0)
+	if (fs_run_dir(true, &folder, err) < 0 || session_lock(folder, &lock, err) < 0 ||
+	    look(want, &found, err) < 0)
 		return -1;
-	if (!accepts || !jumps)
-		return cni_fail(err, CNI_CHECK_FAILED,
-				"%s-legacy's chain FORWARD lacks the rule %s; the next ADD of a "
-				"pod with the firewall plugin brings it back",
-				four ? "iptables" : "ip6tables",
-				accepts ? "that jumps to the administrator's chain"
-					: "that accepts pods' packets");
+	if (found.jump == 0) {
+		if (insert_jump(want, err) < 0)
+			return -1;
+		found.jump = 1;
+	}
+	return found.accept == 0 ? insert_accept(want, found.jump + 1, err) : 0;
+}
+
+int xtables_legacy_ensure(const struct xtables_want *want, struct cni_error *err)
+{
+	struct found found;
+	int r = look(want, &found, err);
+
+	if (r == 0 && (found.accept == 0 || found.jump == 0))
+		r = put_locked(want, err);
+	if (r == 0 || err->sys != ENOENT)
+		return r;
+	trace("%s", err->msg); /* CHECK says it; whether anything drops there is not known */
 	return 0;
 }
 
+int xtables_legacy_check(const struct xtables_want *want, struct cni_error *err)
+{
+	struct found found;
+
+	if (look(want, &found, err) < 0) {
+		err->code = CNI_CHECK_FAILED;
+		return -1;
+	}
+	if (found.accept != 0 && found.jump != 0)
+		return 0;
+	return cni_fail(err, CNI_CHECK_FAILED,
+			"expected rule not found: %s-legacy's chain FORWARD %s; the next ADD of a "
+			"pod with the firewall plugin brings it back",
+			want->four ? "iptables" : "ip6tables",
+			found.accept == 0 ? "does not accept the pods' mark"
+					  : "does not jump to the administrator's chain first");
+}
+
+/* Without the program, whoever made the rules with it took it away: nothing that DEL could mend. */
 int xtables_legacy_release(const struct ipnet *pod, struct cni_error *err)
 {
 	struct ipnet host = ipnet_host(&pod->addr);
 	char text[IPNET_TEXT];
-	const char *const answers[] = { "-D", "CNI-FORWARD", "-d",	  text,
-					"-m", "conntrack",   "--ctstate", "RELATED,ESTABLISHED",
-					"-j", "ACCEPT",	     NULL };
-	const char *const from[] = { "-D", "CNI-FORWARD", "-s", text, "-j", "ACCEPT", NULL };
+	const char *const answers[] = { "-D", XTABLES_GO_CHAIN, "-d",	     text,
+					"-m", "conntrack",	"--ctstate", "RELATED,ESTABLISHED",
+					"-j", "ACCEPT",		NULL };
+	const char *const from[] = { "-D", XTABLES_GO_CHAIN, "-s", text, "-j", "ACCEPT", NULL };
 	bool four = ip_is4(&pod->addr), unused;
 
 	ipnet_print(&host, text);
-	if (run(four, answers, &unused, err) < 0 || run(four, from, &unused, err) < 0)
+	if (run(four, answers, NULL, &unused, err) == 0 && run(four, from, NULL, &unused, err) == 0)
+		return 0;
+	if (err->sys != ENOENT)
 		return -1;
+	trace("%s", err->msg);
 	return 0;
 }

@@ -10,7 +10,9 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_mark.h>
 
 #include "base/text.h"
@@ -26,6 +28,19 @@ struct reading {
 	uint32_t mask;
 };
 
+/* -m conntrack --ctstate RELATED,ESTABLISHED and nothing else. */
+static bool is_answers(const struct nftnl_expr *e)
+{
+	const unsigned states = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED);
+	uint32_t len = 0;
+	const struct xt_conntrack_mtinfo3 *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
+
+	return info != NULL && len >= sizeof(*info) &&
+	       nftnl_expr_get_u32(e, NFTNL_EXPR_MT_REV) == 3 && info->invert_flags == 0 &&
+	       (info->match_flags & ~XT_CONNTRACK_STATE_ALIAS) == XT_CONNTRACK_STATE &&
+	       info->state_mask == states;
+}
+
 static void read_match(struct reading *r, const struct nftnl_expr *e)
 {
 	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_MT_NAME);
@@ -34,8 +49,8 @@ static void read_match(struct reading *r, const struct nftnl_expr *e)
 
 	if (name != NULL && strcmp(name, "comment") == 0)
 		return;
-	if (name != NULL && strcmp(name, "conntrack") == 0) {
-		r->rule->conntrack = true;
+	if (name != NULL && strcmp(name, "conntrack") == 0 && is_answers(e)) {
+		r->rule->answers = true;
 	} else if (name != NULL && strcmp(name, "mark") == 0 && info != NULL &&
 		   len >= sizeof(*info) && info->invert == 0 &&
 		   nftnl_expr_get_u32(e, NFTNL_EXPR_MT_REV) == 1) {

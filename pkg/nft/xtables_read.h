@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/fwnames.h"
 #include "net/ip.h"
 #include "nft/tx.h"
 #include "nft/xtables.h"
@@ -20,9 +21,9 @@ struct xtables_rule {
 	uint32_t mark, mask;   /* the packet's mark & mask == mark */
 	bool has_from, has_to; /* one source, one destination address */
 	struct ip from, to;
-	bool conntrack; /* some match of conntrack */
+	bool answers; /* only RELATED,ESTABLISHED */
 	bool accepts;
-	char jump[XTABLES_CHAIN_MAX + 1]; /* the chain it goes to, or "" */
+	char jump[IPT_CHAIN_MAX]; /* the chain it goes to, or "" */
 };
 
 struct nftnl_rule;

@@ -2,173 +2,45 @@
 /*
  * Theory of operation.
  *
- * ADD: (1) one nftables transaction in our table (pkg/nft: elements only; its record, which names
- * the zone entries too, comes before); (2) firewalld, if it is used: the pod's addresses become
- * sources of the zone, and when its table is another one than at the last ADD (a reload or restart,
- * which forget all sources) those of every living pod do; (3) the two rules in iptables' chain
- * FORWARD, which are the node's and stay (pkg/nft/xtables.c). The rules come last, since they are
- * what a failure does not take back.
+ * ADD: (1) zone entries that an earlier ADD of this attachment had and this one does not want go;
+ * (2) one nftables transaction in our table (pkg/nft: elements only; its record, which names the
+ * zone entries too, comes before); (3) firewalld, if it is used: the pod's addresses become sources
+ * of the zone, and what a reload made it forget comes back for all pods (sources.c); (4) the two
+ * rules in iptables' chain FORWARD, which are the node's and stay (pkg/nft/xtables.c). The rules
+ * come last, since they are what a failure does not take back.
  *
  * A failure removes zone entries and elements again; a crash leaves a record that DEL or GC works
  * from. DEL needs nothing but (network, container, interface): zone entries by the record first,
- * then elements and record. Where there is no record the reference's plugin may have attached the
- * pod: then the rules in CNI-FORWARD and the zone entries for prevResult's addresses go, as its own
- * DEL would do it.
+ * then elements and record. If firewalld does not answer the elements go and the record stays, for
+ * the next DEL. Where there is no record the reference's plugin may have attached the pod: then the
+ * rules in CNI-FORWARD and the zone entries for prevResult's addresses go, as its own DEL would do
+ * it, but for an address that another pod of ours has by now.
  */
 #include "attach.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "base/undo.h"
 #include "netlink/owned.h"
 #include "nft/recorded.h"
-#include "nft/surroundings.h"
-#include "plan.h"
-
-/* ---- zone entries */
-
-/* A growing list of zone entries; `broken`: no memory. */
-struct sources {
-	struct nft_item *items;
-	size_t n, cap;
-};
-
-static void sources_free(struct sources *s)
-{
-	free(s->items);
-}
-
-static int sources_add(struct sources *s, const struct nft_item *items, size_t n,
-		       struct cni_error *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (items[i].kind != NFT_ITEM_SOURCE)
-			continue;
-		if (s->n == s->cap) {
-			size_t cap = s->cap * 2 + 16;
-			struct nft_item *bigger = reallocarray(s->items, cap, sizeof(*bigger));
-
-			if (bigger == NULL)
-				return cni_fail(err, CNI_INTERNAL, "out of memory");
-			s->items = bigger;
-			s->cap = cap;
-		}
-		s->items[s->n++] = items[i];
-	}
-	return 0;
-}
-
-/* Goes on past failures, reports the first. */
-static int drop_sources(struct firewalld *fw, const struct nft_item *items, size_t n,
-			struct cni_error *err)
-{
-	struct cni_error first = { 0 }, step;
-
-	for (size_t i = 0; i < n; i++) {
-		if (items[i].kind == NFT_ITEM_SOURCE &&
-		    firewalld_remove(fw, items[i].zone, &items[i].pod.addr, &step) < 0)
-			cni_keep_first(&first, &step);
-	}
-	*err = first;
-	return first.code == CNI_OK ? 0 : -1;
-}
-
-/* A firewalld that does not run any more has no zone entries. */
-static int forget_sources(const struct nft_item *items, size_t n, struct cni_error *err)
-{
-	scoped_firewalld struct firewalld *fw = NULL;
-	bool any = false;
-
-	for (size_t i = 0; i < n; i++)
-		any |= items[i].kind == NFT_ITEM_SOURCE;
-	if (!any)
-		return 0;
-	if (firewalld_find(&fw, err) < 0)
-		return -1;
-	return fw == NULL ? 0 : drop_sources(fw, items, n, err);
-}
-
-/* ---- after a reload of firewalld */
-
-#define SEEN_FILE "firewalld" /* in the scratch folder: the handle of its table at the last ADD */
-
-static int collect_living(const struct nft_recorded *r, void *arg, struct cni_error *err)
-{
-	return r->alive ? sources_add(arg, r->items, r->n, err) : 0;
-}
-
-static bool same_table(int run, const char *handle)
-{
-	struct cni_error ignored;
-	char seen[32];
-
-	return handle[0] != '0' &&
-	       fs_read_at(run, SEEN_FILE, seen, sizeof(seen), NULL, &ignored) == 0 &&
-	       strcmp(seen, handle) == 0;
-}
-
-static int restore_all(struct firewalld *fw, struct cni_error *err)
-{
-	SCOPED(sources_free) struct sources living = { 0 };
-	struct cni_error step;
-
-	if (nft_each_recorded(NFT_FIREWALL, collect_living, &living, err) < 0)
-		return -1;
-	trace("firewalld may have forgotten its sources: adding %zu", living.n);
-	for (size_t i = 0; i < living.n; i++) {
-		if (firewalld_add(fw, living.items[i].zone, &living.items[i].pod.addr, &step) < 0)
-			trace("%s", step.msg);
-	}
-	return 0;
-}
-
-/*
- * firewalld with nftables (its default) makes a new table when it forgets what was not saved. With
- * its older backend there is none to compare, and every ADD asks for all. Not this pod's trouble if
- * it fails.
- */
-static void restore_sources(struct firewalld *fw)
-{
-	struct cni_error err;
-	scoped_fd int run = -1;
-	uint64_t handle;
-	char text[32];
-
-	if (nft_table_handle("firewalld", &handle, &err) < 0 || fs_run_dir(false, &run, &err) < 0) {
-		trace("%s", err.msg);
-		return;
-	}
-	(void)text_format(text, sizeof(text), "%" PRIu64 "\n", handle);
-	if (same_table(run, text))
-		return;
-	if (restore_all(fw, &err) < 0 ||
-	    fs_write_at(run, SEEN_FILE, text, strlen(text), 0600, &err) < 0)
-		trace("%s", err.msg);
-}
+#include "sources.h"
 
 /* ---- ADD */
 
-static void undo_elements(void *owner, const void *unused)
+/* Zone entries first: while they are there the record has to say so. */
+static void undo_attach(void *plan, const void *unused)
 {
+	scoped_sources struct sources sources = { 0 };
+	struct firewall_plan *p = plan;
 	struct cni_error ignored;
 
 	(void)unused;
-	(void)nft_detach(NFT_FIREWALL, owner, NULL, NULL, &ignored);
-}
-
-static void undo_sources(void *plan, const void *unused)
-{
-	const struct firewall_plan *p = plan;
-	struct cni_error ignored;
-
-	(void)unused;
-	(void)drop_sources(p->fw, p->items, p->n, &ignored);
+	if (sources_own(&p->owner, p->items, p->n, NULL, &sources, &ignored) == 0 &&
+	    sources_forget(p->fw, &sources, &ignored) == 0)
+		(void)nft_detach(NFT_FIREWALL, &p->owner, NULL, NULL, &ignored);
 }
 
 static int add_sources(struct firewall_plan *p, struct cni_error *err)
@@ -178,8 +50,23 @@ static int add_sources(struct firewall_plan *p, struct cni_error *err)
 		    firewalld_add(p->fw, p->items[i].zone, &p->items[i].pod.addr, err) < 0)
 			return -1;
 	}
-	restore_sources(p->fw);
+	if (p->fw != NULL)
+		sources_restore(p->fw);
 	return 0;
+}
+
+/* Of an earlier ADD of this attachment, with another address, zone or backend. */
+static int drop_earlier(struct firewall_plan *p, struct cni_error *err)
+{
+	scoped_sources struct sources stale = { 0 };
+	scoped_free struct nft_item *items = NULL;
+	size_t n = 0;
+
+	if (nft_recorded(NFT_FIREWALL, &p->owner, &items, &n, err) < 0)
+		return err->code == CNI_DECODE ? 0 : -1; /* damaged: nobody knows */
+	if (sources_own(&p->owner, items, n, p, &stale, err) < 0)
+		return -1;
+	return sources_forget(p->fw, &stale, err);
 }
 
 static int find_links(const struct cni_args *args, const struct firewall_plan *p,
@@ -199,15 +86,17 @@ static int apply(const struct cni_args *args, struct firewall_plan *p, struct cn
 {
 	scoped_undo struct undo undo = { .n = 0 };
 	struct owned_links links;
+	scoped_fd int lock = -1;
 
 	if (find_links(args, p, &links, err) < 0 ||
-	    nft_attach(NFT_FIREWALL, &p->owner, links.names, p->items, p->n, err) < 0)
+	    (p->fw != NULL && sources_lock(&lock, err) < 0) || drop_earlier(p, err) < 0)
 		return -1;
-	undo_push(&undo, undo_elements, &p->owner, NULL);
-	if (p->fw != NULL)
-		undo_push(&undo, undo_sources, p, NULL);
-	if (p->fw != NULL && add_sources(p, err) < 0)
+	undo_push(&undo, undo_attach, p, NULL); /* also for what an earlier ADD left */
+	if (nft_attach(NFT_FIREWALL, &p->owner, links.names, p->items, p->n, err) < 0 ||
+	    add_sources(p, err) < 0)
 		return -1;
+	close_fdp(&lock);
+	lock = -1;
 	if (xtables_forward_ensure(&p->forward, err) < 0)
 		return -1;
 	undo_commit(&undo);
@@ -268,25 +157,46 @@ int firewall_check(const struct cni_args *args, const struct firewall_conf *conf
 /* ---- DEL and GC */
 
 /* What the reference's plugin may have made for these addresses. */
-static int take_over(const struct cni_args *args, struct cni_error *err)
+static int take_over(const struct cni_args *args, const struct owner *owner, struct cni_error *err)
 {
-	scoped_free struct nft_item *sources = calloc(args->prev.n_ips + 1, sizeof(*sources));
+	scoped_sources struct sources sources = { 0 };
 	scoped_free struct ipnet *pods = calloc(args->prev.n_ips + 1, sizeof(*pods));
 	struct cni_error ignored;
 
-	if (sources == NULL || pods == NULL)
+	if (pods == NULL)
 		return cni_fail(err, CNI_INTERNAL, "out of memory");
 	for (size_t i = 0; i < args->prev.n_ips; i++) {
-		pods[i] = args->prev.ips[i].address;
-		sources[i] = (struct nft_item){ .kind = NFT_ITEM_SOURCE, .pod = pods[i] };
-		(void)text_format(sources[i].zone, sizeof(sources[i].zone), "%s",
-				  firewall_conf_zone(args));
+		struct nft_item source = { .kind = NFT_ITEM_SOURCE };
+
+		pods[i] = source.pod = args->prev.ips[i].address;
+		(void)text_format(source.zone, sizeof(source.zone), "%s", firewall_conf_zone(args));
+		if (firewall_conf_asks_firewalld(args) &&
+		    sources_own(owner, &source, 1, NULL, &sources, err) < 0)
+			return -1;
 	}
 	/* As the reference: whether firewalld had them is not known. */
-	if (firewall_conf_asks_firewalld(args) &&
-	    forget_sources(sources, args->prev.n_ips, &ignored) < 0)
+	if (sources_forget(NULL, &sources, &ignored) < 0)
 		trace("%s", ignored.msg);
 	return xtables_release(pods, args->prev.n_ips, err);
+}
+
+/* A firewalld that does not answer keeps its entries, and so the record stays for the next DEL;
+ * everything else goes. */
+static int detach(const struct owner *owner, const struct nft_item *items, size_t n,
+		  struct cni_error *err)
+{
+	scoped_sources struct sources sources = { 0 };
+	struct cni_error ignored;
+	scoped_fd int lock = -1;
+
+	if (sources_own(owner, items, n, NULL, &sources, err) < 0 ||
+	    (sources.n != 0 && sources_lock(&lock, err) < 0))
+		return -1;
+	if (sources_forget(NULL, &sources, err) < 0) {
+		(void)nft_release(NFT_FIREWALL, owner, &ignored);
+		return -1;
+	}
+	return nft_detach(NFT_FIREWALL, owner, NULL, NULL, err);
 }
 
 int firewall_detach(const struct cni_args *args, struct cni_error *err)
@@ -298,11 +208,9 @@ int firewall_detach(const struct cni_args *args, struct cni_error *err)
 
 	if (nft_recorded(NFT_FIREWALL, &owner, &items, &n, &step) < 0)
 		trace("%s", step.msg); /* the comments of the elements will do */
-	if (forget_sources(items, n, &step) < 0)
+	if (detach(&owner, items, n, &step) < 0)
 		cni_keep_first(&first, &step);
-	else if (nft_detach(NFT_FIREWALL, &owner, NULL, NULL, &step) < 0)
-		cni_keep_first(&first, &step);
-	if (n == 0 && args->has_prev && take_over(args, &step) < 0)
+	if (n == 0 && args->has_prev && take_over(args, &owner, &step) < 0)
 		cni_keep_first(&first, &step);
 	*err = first;
 	return first.code == CNI_OK ? 0 : -1;
@@ -320,22 +228,29 @@ static int collect_doomed(const struct nft_recorded *r, void *arg, struct cni_er
 	if (strcmp(r->owner->network, doomed->args->network) != 0 ||
 	    cni_attachment_valid(doomed->args, r->owner->container, r->owner->ifname))
 		return 0;
-	return sources_add(&doomed->sources, r->items, r->n, err);
+	return sources_own(r->owner, r->items, r->n, NULL, &doomed->sources, err);
 }
 
-int firewall_gc(const struct cni_args *args, struct cni_error *err)
+/* The records are what the next GC needs if firewalld gives no answer now. */
+static int gc(const struct cni_args *args, struct doomed *doomed, struct cni_error *err)
 {
 	const struct nft_gc_call call = { .network = args->network,
 					  .valid = cni_attachment_valid,
 					  .arg = args };
-	struct doomed doomed = { .args = args };
-	int r = nft_each_recorded(NFT_FIREWALL, collect_doomed, &doomed, err);
+	scoped_fd int lock = -1;
 
-	/* The records are what the next GC needs if firewalld gives no answer now. */
-	if (r == 0)
-		r = forget_sources(doomed.sources.items, doomed.sources.n, err);
-	if (r == 0)
-		r = nft_gc(NFT_FIREWALL, &call, err);
+	if (nft_each_recorded(NFT_FIREWALL, collect_doomed, doomed, err) < 0 ||
+	    (doomed->sources.n != 0 && sources_lock(&lock, err) < 0) ||
+	    sources_forget(NULL, &doomed->sources, err) < 0)
+		return -1;
+	return nft_gc(NFT_FIREWALL, &call, err);
+}
+
+int firewall_gc(const struct cni_args *args, struct cni_error *err)
+{
+	struct doomed doomed = { .args = args };
+	int r = gc(args, &doomed, err);
+
 	sources_free(&doomed.sources);
 	return r;
 }

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "conf/jconf.h"
-#include "net/zone.h"
-#include "nft/xtables.h"
+#include "net/fwnames.h"
 
 #define DEFAULT_ZONE	 "trusted"
 #define DEFAULT_ADMIN	 "CNI-ADMIN"
@@ -69,16 +68,6 @@ static int parse_zone(const json_t *value, const struct jpath *at, void *member,
 	return 0;
 }
 
-/* What iptables itself takes, and what no program could read as an option. */
-static bool chain_valid(const char *name)
-{
-	for (const char *p = name; *p != '\0'; p++) {
-		if (*p <= ' ' || *p >= 127 || *p == '"' || *p == '\\')
-			return false;
-	}
-	return strlen(name) <= XTABLES_CHAIN_MAX && name[0] != '-' && name[0] != '!';
-}
-
 static int parse_admin(const json_t *value, const struct jpath *at, void *member,
 		       struct cni_error *err)
 {
@@ -90,11 +79,11 @@ static int parse_admin(const json_t *value, const struct jpath *at, void *member
 		return -1;
 	if (name[0] == '\0')
 		return 0;
-	if (!chain_valid(name))
+	if (!ipt_chain_valid(name))
 		return jconf_fail(err, CNI_INVALID_CONFIG, at,
 				  "\"%s\" cannot be the name of a chain of iptables (at most %d "
 				  "characters, no blank, not '-' or '!' first)",
-				  name, XTABLES_CHAIN_MAX);
+				  name, IPT_CHAIN_MAX - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(taken); i++) {
 		if (strcmp(name, taken[i]) == 0)
 			return jconf_fail(err, CNI_INVALID_CONFIG, at,

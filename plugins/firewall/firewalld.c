@@ -20,6 +20,7 @@
 struct firewalld {
 	struct l_dbus *bus;
 	bool ready, lost;
+	bool silent; /* it let us wait once */
 };
 
 /* One method call; the reply is copied out of the library's hands when it comes. */
@@ -27,6 +28,9 @@ struct call {
 	struct firewalld *fw;
 	bool done, refused, yes;
 	char said[REPLY_MAX];
+	firewalld_source *sources; /* of a reply that lists them */
+	size_t n;
+	bool broken; /* no memory for them */
 };
 
 static void on_ready(void *data)
@@ -37,6 +41,31 @@ static void on_ready(void *data)
 static void on_lost(void *data)
 {
 	((struct firewalld *)data)->lost = true;
+}
+
+static void take_sources(struct call *call, struct l_dbus_message *reply)
+{
+	struct l_dbus_message_iter list;
+	const char *text;
+	size_t cap = 0;
+
+	if (!l_dbus_message_get_arguments(reply, "as", &list))
+		return;
+	while (l_dbus_message_iter_next_entry(&list, &text)) {
+		if (call->n == cap) {
+			firewalld_source *bigger =
+			    reallocarray(call->sources, cap * 2 + 64, sizeof(*bigger));
+
+			call->broken = bigger == NULL;
+			if (bigger == NULL)
+				return;
+			call->sources = bigger;
+			cap = cap * 2 + 64;
+		}
+		/* Longer ones are no addresses: an interface's MAC, an ipset. */
+		if (text_format(call->sources[call->n], IPNET_TEXT, "%s", text))
+			call->n++;
+	}
 }
 
 static void on_reply(struct l_dbus_message *reply, void *data)
@@ -51,6 +80,8 @@ static void on_reply(struct l_dbus_message *reply, void *data)
 		(void)text_format(call->said, sizeof(call->said), "%s", text);
 	else if (!call->refused && l_dbus_message_get_arguments(reply, "b", &yes))
 		call->yes = yes;
+	else if (!call->refused)
+		take_sources(call, reply);
 }
 
 /* Let the library work until *flag, at most FIREWALLD_SECONDS. */
@@ -63,12 +94,15 @@ static int wait_for(struct firewalld *fw, const bool *flag, const char *what, st
 
 		if (*flag)
 			return 0;
+		if (fw->silent)
+			left = 0;
 		if (fw->lost)
 			return cni_fail(err, CNI_TRY_AGAIN,
 					"%s: the system bus closed the "
 					"connection",
 					what);
-		if (left <= 0)
+		fw->silent = left <= 0;
+		if (fw->silent)
 			return cni_fail(err, CNI_TRY_AGAIN,
 					"%s: no answer on the system bus in "
 					"%d s",
@@ -115,8 +149,13 @@ static int connect_bus(struct firewalld *fw, struct cni_error *err)
 
 	(void)l_dbus_set_ready_handler(fw->bus, on_ready, fw, NULL);
 	(void)l_dbus_set_disconnect_handler(fw->bus, on_lost, fw, NULL);
-	if (wait_for(fw, &fw->ready, "connect to the system bus", err) < 0 ||
-	    has_owner(fw, &there, err) < 0)
+	if (wait_for(fw, &fw->ready, "connect to the system bus", err) < 0) {
+		if (!fw->lost)
+			return -1;
+		trace("the system bus refuses us: no firewalld");
+		return 0;
+	}
+	if (has_owner(fw, &there, err) < 0)
 		return -1;
 	trace("firewalld %s", there ? "runs" : "does not run");
 	return there;
@@ -202,17 +241,12 @@ int firewalld_remove(struct firewalld *fw, const char *zone, const struct ip *ip
 		     struct cni_error *err)
 {
 	struct call call;
-	char text[IP_TEXT];
 
 	if (zone_call(fw, "removeSource", zone, ip, &call, err) < 0)
 		return -1;
-	if (!call.refused || says(&call, "UNKNOWN_SOURCE") || says(&call, "NOT_ENABLED") ||
-	    says(&call, "INVALID_ZONE") || says(&call, "ZONE_CONFLICT"))
-		return 0;
-	ip_print(ip, text);
-	return cni_fail(err, CNI_KERNEL,
-			"failed to remove the address %s from %s zone: firewalld says: %s", text,
-			zone, call.said);
+	if (call.refused)
+		trace("firewalld: %s", call.said);
+	return 0;
 }
 
 int firewalld_has(struct firewalld *fw, const char *zone, const struct ip *ip, bool *ret,
@@ -226,5 +260,36 @@ int firewalld_has(struct firewalld *fw, const char *zone, const struct ip *ip, b
 		return cni_fail(err, CNI_CHECK_FAILED, "ask firewalld's zone %s: %s", zone,
 				call.said);
 	*ret = call.yes;
+	return 0;
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+int firewalld_sources(struct firewalld *fw, const char *zone, firewalld_source **ret, size_t *ret_n,
+		      struct cni_error *err)
+{
+	struct l_dbus_message *message =
+	    l_dbus_message_new_method_call(fw->bus, NAME, PATH, ZONE, "getSources");
+	struct call call = { .fw = fw };
+	int r;
+
+	if (!l_dbus_message_set_arguments(message, "s", zone)) {
+		l_dbus_message_unref(message);
+		return cni_fail(err, CNI_INTERNAL, "firewalld: getSources %s", zone);
+	}
+	r = finish_call(&call, message, "firewalld: getSources", err);
+	if (r == 0 && call.broken)
+		r = cni_fail(err, CNI_INTERNAL, "out of memory");
+	if (r < 0) {
+		free(call.sources);
+		return -1;
+	}
+	if (call.n != 0)
+		qsort(call.sources, call.n, sizeof(*call.sources), compare_sources);
+	*ret = call.sources;
+	*ret_n = call.n;
 	return 0;
 }

@@ -9,14 +9,16 @@
 
 /*
  * firewalld over the system bus (DBUS_SYSTEM_BUS_ADDRESS, else the well-known socket): which zone
- * an address belongs to, in its running configuration, as the reference does it. Every wait has
- * FIREWALLD_SECONDS, then CNI_TRY_AGAIN.
+ * an address belongs to, in its running configuration, as the reference does it. A silence of
+ * FIREWALLD_SECONDS is CNI_TRY_AGAIN, and every later call on the connection fails at once: the
+ * waits of one verb do not add up.
  */
 #define FIREWALLD_SECONDS 10
 
 struct firewalld; /* a connection to the bus */
 
-/* Is there a firewalld? *ret is NULL if not: no bus, or nobody has its name there. */
+/* Is there a firewalld? *ret is NULL if not: no bus, one that refuses us (in a user namespace), or
+ * nobody has its name there. */
 int firewalld_find(struct firewalld **ret, struct cni_error *err);
 void firewalld_close(struct firewalld **fw); /* NULL: nothing happens */
 #define scoped_firewalld SCOPED(firewalld_close)
@@ -25,10 +27,15 @@ void firewalld_close(struct firewalld **fw); /* NULL: nothing happens */
 int firewalld_add(struct firewalld *fw, const char *zone, const struct ip *ip,
 		  struct cni_error *err);
 
-/* Take it out; not being there is success. */
+/* Take it out. What firewalld refuses is traced and no failure: it is not there, or not by us. */
 int firewalld_remove(struct firewalld *fw, const char *zone, const struct ip *ip,
 		     struct cni_error *err);
 
 /* Is it there? */
 int firewalld_has(struct firewalld *fw, const char *zone, const struct ip *ip, bool *ret,
 		  struct cni_error *err);
+
+/* All sources of a zone, sorted; *ret is malloc'd. A zone that does not exist has none. */
+typedef char firewalld_source[IPNET_TEXT];
+int firewalld_sources(struct firewalld *fw, const char *zone, firewalld_source **ret, size_t *ret_n,
+		      struct cni_error *err);

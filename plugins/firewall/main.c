@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "attach.h"
 #include "nft/attach.h"
+#include "plan.h"
 
 static int validate(const struct cni_args *args, struct cni_error *err)
 {
@@ -33,6 +34,10 @@ static int status(const struct cni_args *args, struct cni_error *err)
 
 	if (firewall_conf_parse(args, &conf, err) < 0)
 		return -1;
+	if (conf.backend == FIREWALL_FIREWALLD && firewall_demand(err) < 0) {
+		err->code = CNI_NOT_AVAILABLE;
+		return -1;
+	}
 	return nft_status(err);
 }
 

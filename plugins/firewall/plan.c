@@ -6,6 +6,13 @@
 
 #include "base/text.h"
 
+static int raise_absent(struct cni_error *err)
+{
+	return cni_fail(err, CNI_KERNEL,
+			"backend: firewalld does not run (nobody has its name on the system bus, "
+			"or the bus does not let us in); start it, or leave the key out");
+}
+
 static int use_firewalld(const struct firewall_conf *conf, struct firewall_plan *p,
 			 struct cni_error *err)
 {
@@ -13,11 +20,16 @@ static int use_firewalld(const struct firewall_conf *conf, struct firewall_plan 
 		return 0;
 	if (firewalld_find(&p->fw, err) < 0)
 		return -1;
-	if (p->fw == NULL && conf->backend == FIREWALL_FIREWALLD)
-		return cni_fail(err, CNI_KERNEL,
-				"backend: firewalld does not run (nobody has its name on the "
-				"system bus); start it, or leave the key out");
-	return 0;
+	return p->fw == NULL && conf->backend == FIREWALL_FIREWALLD ? raise_absent(err) : 0;
+}
+
+int firewall_demand(struct cni_error *err)
+{
+	scoped_firewalld struct firewalld *fw = NULL;
+
+	if (firewalld_find(&fw, err) < 0)
+		return -1;
+	return fw == NULL ? raise_absent(err) : 0;
 }
 
 static bool seen_before(const struct cni_result *prev, size_t i)

@@ -22,5 +22,8 @@ struct firewall_plan {
  */
 int firewall_plan_make(const struct cni_args *args, const struct firewall_conf *conf,
 		       struct firewall_plan *ret, struct cni_error *err);
+/* STATUS: `backend: firewalld` needs one that runs. */
+int firewall_demand(struct cni_error *err);
+
 void firewall_plan_free(struct firewall_plan *p);
 #define scoped_plan SCOPED(firewall_plan_free)

@@ -3,8 +3,7 @@
 
 #include "conf/jconf.h"
 #include "fuzz.h"
-#include "net/zone.h"
-#include "nft/xtables.h"
+#include "net/fwnames.h"
 
 /* Any document is either a configuration whose names can stand in a rule and a record, or an error
  * that names a key. */
@@ -26,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		FUZZ_CHECK(zone_name_valid(conf.zone) && conf.mark_bit <= 31);
 		FUZZ_CHECK(conf.admin[0] != '\0' && conf.admin[0] != '-');
-		FUZZ_CHECK(strlen(conf.admin) <= XTABLES_CHAIN_MAX);
+		FUZZ_CHECK(ipt_chain_valid(conf.admin));
 		FUZZ_CHECK(strpbrk(conf.admin, " \t\n\"") == NULL);
 	}
 	json_decref(doc);

@@ -291,7 +291,7 @@ def legacy_xtables(w):
     eq(w.sh("nft list tables").stdout, "table inet podwire\n", "tables")
     w.chain(net, "CHECK", a, id="a").ok()
     w.sh("iptables-legacy -F FORWARD")
-    w.chain(net, "CHECK", a, id="a").fails(103, "lacks the rule")
+    w.chain(net, "CHECK", a, id="a").fails(103, "expected rule not found: iptables-legacy")
     delete(w, b, net)
     add(w, b, net)
     w.chain(net, "CHECK", a, id="a").ok()
