@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The firewall plugin and the real firewalld, over D-Bus."""
 
+import time
+
 from firewalld import Firewalld, unpacked
 from node import DEBIAN, eq
 from world import main, test
@@ -151,6 +153,89 @@ def pods_of_the_go_plugin_are_deleted(w):
     eq(fw.sources(), [], "after our DEL")
 
 
+def alone(w, verb, id, *addresses, pod="", **keys):
+    """The plugin alone, with these addresses in prevResult."""
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall", **keys}
+    if addresses:
+        conf["prevResult"] = {"cniVersion": "1.1.0", "interfaces": [{"name": f"v{id}"}, {"name": "eth0", "sandbox": "/s"}],
+                              "ips": [{"address": a, "interface": 1} for a in addresses]}
+    return w.call("firewall", verb, conf, pod, id=id)
+
+
+@test(timeout=120)
+def a_reload_between_adds_and_dels(w):
+    """What is mended and what is deleted at the same time: no dead address stays in the zone."""
+    fw = node(w)
+    pods = {f"p{i}": w.pod(f"p{i}") for i in range(24)}
+    for i, (name, pod) in enumerate(pods.items()):
+        w.sh(f"ip link add v{name} type veth peer name x0 netns {name}")
+        alone(w, "ADD", name, f"10.88.0.{i + 2}/24", pod=pod).ok()
+    eq(len(fw.sources()), 24, "sources")
+    fw.reload()
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
+    prev = {"cniVersion": "1.1.0", "ips": [{"address": "10.88.0.99/24"}]}
+    calls = [w.start("firewall", "ADD", {**conf, "prevResult": prev}, w.pod("new"), id="new")]
+    calls += [w.start("firewall", "DEL", conf, "", id=name) for name in pods]
+    for call in calls:
+        w.finish(call, "firewall").ok()
+    eq(fw.sources(), ["10.88.0.99/32"], "sources")
+
+
+@test(timeout=120)
+def an_add_again_elsewhere(w):
+    """Another address, zone or backend: what the ADD before had is no longer in any zone."""
+    fw = node(w)
+    a = w.pod("a")
+    alone(w, "ADD", "a", "10.88.0.2/24", pod=a).ok()
+    alone(w, "ADD", "a", "10.88.0.3/24", pod=a).ok()
+    eq(fw.sources(), ["10.88.0.3/32"], "after another address")
+    alone(w, "ADD", "a", "10.88.0.3/24", pod=a, firewalldZone="internal").ok()
+    eq([fw.sources(), fw.sources("internal")], [[], ["10.88.0.3/32"]], "after another zone")
+    alone(w, "ADD", "a", "10.88.0.3/24", pod=a, backend="iptables").ok()
+    eq(fw.sources("internal"), [], "after another backend")
+
+
+@test(timeout=120)
+def addresses_that_others_have_by_now(w):
+    """A late DEL, or the GC of a dead owner, leaves the living pod's entry, and takes its own."""
+    fw = node(w)
+    a, b = w.pod("a"), w.pod("b")
+    w.sh("ip link add va type veth peer name x0 netns a; ip link add vb type veth peer name x0 netns b")
+    alone(w, "ADD", "a", "10.88.0.2/24", "fd88::2/64", pod=a).ok()
+    w.sh("ip link del va")
+    alone(w, "ADD", "b", "10.88.0.2/24", pod=b).ok()
+    eq(fw.sources(), ["10.88.0.2/32", "fd88::2/128"], "the dead one's other address is known by its record")
+    alone(w, "DEL", "gone", "10.88.0.2/24").ok()
+    eq(fw.sources(), ["10.88.0.2/32", "fd88::2/128"], "after a late DEL of a third")
+    w.call("firewall", "GC", {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall", "cni.dev/valid-attachments": [
+        {"containerID": "b", "ifname": "eth0"}]}).ok()
+    eq(fw.sources(), ["10.88.0.2/32"], "after GC")
+    alone(w, "CHECK", "b", "10.88.0.2/24", pod=b).ok()
+
+
+@test(timeout=120)
+def status_asks_for_what_is_demanded(w):
+    fw = node(w)
+    conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall", "backend": "firewalld"}
+    w.call("firewall", "STATUS", conf).ok()
+    fw.stop()
+    w.call("firewall", "STATUS", conf).fails(50, "firewalld does not run")
+
+
+@test(timeout=120)
+def a_bus_that_lets_nobody_in(w):
+    """In a user namespace the bus knows us by another number and hangs up: as if there were none."""
+    node(w)
+    w.sh(f"mkdir -p /run/user/1; chown 65534 /run/user/1; cp {w.bin}/firewall /run/world/; chmod -R a+rX /run/world")
+    inside = (f"ip link set lo up; echo '{{\"cniVersion\":\"1.0.0\",\"name\":\"n\",\"type\":\"firewall\",\"prevResult\":"
+              "{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"10.1.1.2/24\"}]}}' | "
+              f"CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS=/proc/self/ns/net CNI_IFNAME=eth0 CNI_PATH=/ "
+              f"CNI_NETNS_OVERRIDE=1 XDG_RUNTIME_DIR=/run/user/1 ASAN_OPTIONS=detect_leaks=0 /run/world/firewall")
+    done = w.sh(["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", "unshare", "-Urn", "sh", "-c", inside],
+                check=False)
+    assert done.returncode == 0 and "10.1.1.2/24" in done.stdout, done.stdout + done.stderr
+
+
 @test(timeout=120)
 def a_bus_that_does_not_answer(w):
     """Bounded, named, and nothing left; DEL keeps the record for its next try."""
@@ -158,7 +243,10 @@ def a_bus_that_does_not_answer(w):
     a = add(w, "a")
     w.sh(f"kill -STOP {fw.process.pid}")
     conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
+    began = time.monotonic()
     w.call("firewall", "DEL", conf, "", id="a").fails(11, "no answer on the system bus in 10 s")
+    assert time.monotonic() - began < 18, "the waits of a dual stack pod add up"
+    eq(w.sh("nft list map inet podwire forward4").stdout.count("comment \"fwnet"), 0, "elements go all the same")
     w.sh(f"kill -CONT {fw.process.pid}")
     w.call("firewall", "DEL", conf, "", id="a").ok()
     eq(fw.sources(), [], "sources")

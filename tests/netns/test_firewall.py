@@ -297,6 +297,81 @@ def legacy_xtables(w):
     w.chain(net, "CHECK", a, id="a").ok()
 
 
+def legacy_only(w):
+    w.sh("for p in iptables ip6tables; do ln -sf /usr/sbin/$p-legacy /etc/alternatives/$p; done")
+
+
+@test(needs=("iptables_legacy",))
+def legacy_rules_keep_their_order(w):
+    """Whatever is missing goes to its place: nothing is accepted before the administrators are asked."""
+    legacy_only(w)
+    other = ADMIN.replace("CNI-ADMIN", "OTHER")
+    second = ACCEPT.replace("0x1000", "0x100000")
+    a = w.pod("a")
+    prev = result("10.88.0.2/24")
+    single(w, "ADD", prev, a).ok()
+    for damage in (f"-D {ACCEPT[3:]}", f"-D {ADMIN[3:]}", "-F FORWARD"):
+        w.sh(f"iptables-legacy {damage}")
+        single(w, "CHECK", prev, a).fails(103, "expected rule not found")
+        single(w, "ADD", prev, a).ok()
+        eq(forward(w, 4, "iptables-legacy"), [ADMIN, ACCEPT], damage)
+    single(w, "ADD", prev, a, markForwardBit=20).ok()
+    eq(forward(w, 4, "iptables-legacy"), [ADMIN, second, ACCEPT], "a second mark")
+    single(w, "ADD", prev, a, iptablesAdminChainName="OTHER").ok()
+    eq(forward(w, 4, "iptables-legacy"), [other, ADMIN, second, ACCEPT], "a second chain")
+    w.sh(f"iptables-legacy -D {ADMIN[3:]}; iptables-legacy -A {ADMIN[3:]}")
+    single(w, "CHECK", prev, a).fails(103, "administrator's chain first")
+
+
+@test(needs=("iptables_legacy",), timeout=120)
+def legacy_rules_are_there_once_after_parallel_adds(w):
+    legacy_only(w)
+    w.sh("mkdir -m 700 /run/podwire")
+    lock = open("/run/podwire/nft.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    calls = [w.start("firewall", "ADD", {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall",
+                                         "prevResult": result(f"10.88.1.{i}/16")}, w.pod(f"p{i}"), id=f"p{i}")
+             for i in range(1, 9)]
+    wait_for(lambda: w.sh("grep -c -- '-> FLOCK' /proc/locks", check=False).stdout.strip() == "8", "8 waiting", 8)
+    lock.close()
+    for call in calls:
+        w.finish(call, "firewall", "ADD").ok()
+    eq(forward(w, 4, "iptables-legacy"), [ADMIN, ACCEPT], "FORWARD")
+
+
+@test(needs=("iptables_legacy",))
+def legacy_table_without_a_program(w):
+    """Somebody else's container filled it with a program of its own: CHECK says so, nothing fails."""
+    w.sh("iptables -P FORWARD ACCEPT; iptables-legacy -A INPUT -j ACCEPT; mount --bind /dev/null /usr/sbin/xtables-legacy-multi")
+    a = w.pod("a")
+    prev = result("10.88.0.2/24")
+    single(w, "ADD", prev, a).ok()
+    eq(forward(w), [ADMIN, ACCEPT], "the other kind's FORWARD")
+    single(w, "CHECK", prev, a).fails(103, "no program iptables-legacy is installed")
+    single(w, "DEL", prev, a).ok()
+    single(w, "DEL", prev, a).ok()
+
+
+@test
+def any_add_mends_what_all_need(w):
+    """The other family's rules, another network's mark and chain."""
+    closed(w)
+    a, b, c = w.pod("a"), w.pod("b"), w.pod("c")
+    add(w, a)
+    other = network(name="second", bridge="cni1", subnet=89, markForwardBit=20, iptablesAdminChainName="SECOND")
+    add(w, b, other)
+    four, six = forward(w), forward(w, 6)
+    w.sh("for p in iptables ip6tables; do $p -F; $p -X; done")
+    add(w, c, network(name="third", bridge="cni2", subnet=90, families=(4,)))
+    eq([sorted(forward(w)), sorted(forward(w, 6))], [sorted(four), sorted(six)], "FORWARD of both families")
+    for pod in (a, b):
+        eq([pod.pings("192.0.2.2"), pod.pings("2001:db8:0:1::2")], [True, True], pod.name)
+    Path("/run/podwire/forward").write_text("9 12 any X\n4 99 any X\n4 12 any -j\nrubbish\n4 12 own\n")
+    w.sh("iptables -F FORWARD")
+    add(w, w.pod("d"))
+    eq(forward(w), [ADMIN, ACCEPT], "after damage to the list")
+
+
 # ---- ingressPolicy
 
 def two_networks(w, first, second):
@@ -575,13 +650,16 @@ def rules_of_others_for_the_address_stay(w):
     go_add(w, a, prev)
     others = ["-A CNI-FORWARD -s 10.88.0.2/32 -p tcp -j ACCEPT", "-A CNI-FORWARD -s 10.88.0.2/32 -j DROP",
               "-A CNI-FORWARD -s 10.88.0.0/24 -j ACCEPT", "-A CNI-FORWARD -s 10.88.0.2/32 -d 10.88.0.3/32 -j ACCEPT",
+              "-A CNI-FORWARD -d 10.88.0.2/32 -j ACCEPT",
+              "-A CNI-FORWARD -s 10.88.0.2/32 -m conntrack --ctstate NEW -j ACCEPT",
+              "-A CNI-FORWARD -d 10.88.0.2/32 -m conntrack --ctstate ESTABLISHED -j ACCEPT",
               "-A CNI-FORWARD -i cni0 -s 10.88.0.2/32 -j ACCEPT"]
     for rule in others:
         w.sh(f"iptables {rule}")
     single(w, "DEL", prev, a, id="a").ok()
     left = w.sh("iptables -S CNI-FORWARD").stdout.splitlines()
     eq(left, ["-N CNI-FORWARD", '-A CNI-FORWARD -m comment --comment "CNI firewall plugin admin overrides" -j CNI-ADMIN',
-              others[0], others[1], others[2], others[3], "-A CNI-FORWARD -s 10.88.0.2/32 -i cni0 -j ACCEPT"], "CNI-FORWARD")
+              *others[:-1], "-A CNI-FORWARD -s 10.88.0.2/32 -i cni0 -j ACCEPT"], "CNI-FORWARD")
 
 
 @test(needs=("iptables_legacy",))
