@@ -8,12 +8,10 @@
 #include "net/ipnet.h"
 
 /*
- * firewalld over the system bus (DBUS_SYSTEM_BUS_ADDRESS, else the well-known socket): which zone
- * an address belongs to, in its running configuration, as the reference does it. A silence of
- * FIREWALLD_SECONDS is CNI_TRY_AGAIN, and every later call on the connection fails at once: the
- * waits of one verb do not add up.
+ * firewalld over the system bus (pkg/dbus): which zone an address belongs to, in its running
+ * configuration, as the reference does it. A silence of DBUS_SECONDS is CNI_TRY_AGAIN, and every
+ * later call on the connection fails at once: the waits of one verb do not add up.
  */
-#define FIREWALLD_SECONDS 10
 
 struct firewalld; /* a connection to the bus */
 
