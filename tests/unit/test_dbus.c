@@ -18,7 +18,7 @@
 static void a_call_as_bytes(void **state)
 {
 	static const struct dbus_method m = { "a.b", "/p", "i.f", "M" };
-	static const uint8_t want[] = "l\1\2\1\x0e\0\0\0\7\0\0\0\x4d\0\0\0"
+	static const uint8_t want[] = "l\1\2\1\x0e\0\0\0\7\0\0\0\x48\0\0\0"
 				      "\1\1o\0\2\0\0\0/p\0\0\0\0\0\0"
 				      "\2\1s\0\3\0\0\0i.f\0\0\0\0\0"
 				      "\3\1s\0\1\0\0\0M\0\0\0\0\0\0\0"
