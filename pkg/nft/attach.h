@@ -63,10 +63,11 @@ struct nft_item {
  * flush) is written before. An item that this owner already has is replaced; items of an earlier
  * ADD of the same owner and user that are not asked for any more go in the same transaction. An
  * item that another owner has: taken over if that owner is dead (no host link of its record exists
- * any more, be it after 300 ms), else CNI_CONFLICT naming the living owner and the key. On failure
- * nothing of this owner is left. `links` (names of host-side interfaces, NULL behind the last) is
- * what proves the owner alive later. A kernel without nf_tables NAT: CNI_KERNEL naming the module;
- * nothing changed.
+ * any more, be it after 300 ms), else CNI_CONFLICT naming the living owner and the key; a FORWARD
+ * item is left to the living other instead, as it serves both. On failure nothing of this owner is
+ * left, but an INGRESS item, which is nobody's. `links` (names of host-side interfaces, NULL behind
+ * the last) is what proves the owner alive later. A kernel without nf_tables NAT: CNI_KERNEL naming
+ * the module; nothing changed.
  */
 int nft_attach(enum nft_user user, const struct owner *owner, const char *const *links,
 	       const struct nft_item *items, size_t n, struct cni_error *err);

@@ -44,7 +44,7 @@ bool record_any(int run, enum nft_user user);
 void record_free(struct nft_record *r); /* an empty one: nothing happens */
 #define scoped_record SCOPED(record_free)
 
-const char *record_user_text(enum nft_user user); /* "masq", "spoof", "portmap" */
+const char *record_user_text(enum nft_user user); /* "masq", "spoof", "portmap", "firewall" */
 
 /* `run` is the scratch folder. */
 int record_write(int run, enum nft_user user, const struct nft_record *r, struct cni_error *err);
