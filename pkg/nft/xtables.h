@@ -30,10 +30,10 @@ struct xtables_forward {
  * No iptables at all: nothing, as nothing drops. What earlier ADDs on
  * this node asked for is seen to as well. Usually one look, without the lock.
  */
-int xtables_forward_ensure(const struct xtables_forward *want, struct cni_error *err);
+int xtables_forward_ensure(const struct xtables_forward *asked, struct cni_error *err);
 
 /* CHECK: CNI_CHECK_FAILED names what is missing. Changes nothing. */
-int xtables_forward_check(const struct xtables_forward *want, struct cni_error *err);
+int xtables_forward_check(const struct xtables_forward *asked, struct cni_error *err);
 
 /* Delete the rules that the reference's firewall plugin made for these addresses in its chain
  * CNI-FORWARD, of either kind of iptables. None there: success. Goes on past failures, reports the

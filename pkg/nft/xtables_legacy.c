@@ -204,7 +204,7 @@ static int insert_jump(const struct xtables_want *want, struct cni_error *err)
 static int put_locked(const struct xtables_want *want, struct cni_error *err)
 {
 	scoped_fd int folder = -1, lock = -1;
-	struct found found;
+	struct found found = { .rules = 0 };
 
 	if (fs_run_dir(true, &folder, err) < 0 || session_lock(folder, &lock, err) < 0 ||
 	    look(want, &found, err) < 0)
@@ -219,7 +219,7 @@ static int put_locked(const struct xtables_want *want, struct cni_error *err)
 
 int xtables_legacy_ensure(const struct xtables_want *want, struct cni_error *err)
 {
-	struct found found;
+	struct found found = { .rules = 0 };
 	int r = look(want, &found, err);
 
 	if (r == 0 && (found.accept == 0 || found.jump == 0))
@@ -232,7 +232,7 @@ int xtables_legacy_ensure(const struct xtables_want *want, struct cni_error *err
 
 int xtables_legacy_check(const struct xtables_want *want, struct cni_error *err)
 {
-	struct found found;
+	struct found found = { .rules = 0 };
 
 	if (look(want, &found, err) < 0) {
 		err->code = CNI_CHECK_FAILED;
