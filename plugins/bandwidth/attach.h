@@ -19,9 +19,6 @@ int bandwidth_gc(const struct cni_args *args, struct cni_error *err);
 int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *conf,
 		    struct cni_error *err);
 
-/* STATUS: CNI_NOT_AVAILABLE when a kernel module is certainly missing. Nothing is loaded. */
-int bandwidth_status(const struct bandwidth_conf *conf, struct cni_error *err);
-
 /* What the verbs share: the token buckets of both directions, NULL where there is none … */
 struct bandwidth_shape {
 	struct tbf ingress, egress;

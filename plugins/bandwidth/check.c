@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* CHECK: every part of both directions, compared with the configuration; and STATUS. Nothing is
- * changed, and no kernel module loaded. */
+/* CHECK: every part of both directions, compared with the configuration. Nothing is changed. */
 #include <inttypes.h>
 #include <net/if.h>
 #include <string.h>
 
 #include "attach.h"
-#include "base/kmodule.h"
 #include "base/scoped.h"
 
 /* One shaped link: its name, and the qdiscs found on it. */
@@ -125,21 +123,4 @@ int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *co
 	if (nl_open(&host, err) < 0 || bandwidth_find(args, &host, &names, &view, err) < 0)
 		return -1;
 	return compare(&host, &owner, conf, &names, &view, err);
-}
-
-int bandwidth_status(const struct bandwidth_conf *conf, struct cni_error *err)
-{
-	static const char *const needed[] = { "ifb",	 "sch_tbf",    "sch_ingress",
-					      "cls_u32", "act_mirred", "sch_fq_codel" };
-	const size_t n = ARRAY_SIZE(needed) - (conf->fq_codel ? 0 : 1);
-
-	for (size_t i = 0; i < n; i++) {
-		if (kmodule_is_missing(needed[i]))
-			return cni_fail(err, CNI_NOT_AVAILABLE,
-					"this kernel lacks the module %s, which bandwidth needs: "
-					"install it (it is neither loaded, nor built in, nor below "
-					"/lib/modules)",
-					needed[i]);
-	}
-	return 0;
 }

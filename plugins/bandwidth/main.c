@@ -26,15 +26,6 @@ static int check(const struct cni_args *args, struct cni_error *err)
 	return bandwidth_check(args, &conf, err);
 }
 
-static int status(const struct cni_args *args, struct cni_error *err)
-{
-	struct bandwidth_conf conf;
-
-	if (bandwidth_conf_parse(args, &conf, err) < 0)
-		return -1;
-	return bandwidth_status(&conf, err);
-}
-
 const struct cni_plugin bandwidth_plugin = {
 	.name = "bandwidth",
 	.oldest = CNI_V030,
@@ -44,5 +35,5 @@ const struct cni_plugin bandwidth_plugin = {
 	.del = bandwidth_detach,
 	.check = check,
 	.gc = bandwidth_gc,
-	.status = status,
+	.status = validate,
 };

@@ -4,7 +4,6 @@ Debian's build of the Go plugin, which speaks up to 1.0.0."""
 
 import hashlib
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -420,7 +419,7 @@ def check_sees_every_part(w):
     call(w, "CHECK", conf(pod, {**BOTH, "egressBurst": 160}), pod).fails(103, "is 156250, expected 312500")
 
 
-# ---- DEL, GC, STATUS
+# ---- DEL, GC
 
 @test
 def del_needs_nothing(w):
@@ -460,27 +459,6 @@ def gc_keeps_the_living(w):
     kept = "bwp" + hashlib.sha512(f"{NET}c2".encode()).hexdigest()[:12]
     eq(ifbs(w), sorted([kept, "mine", "theirs"]), "after GC")
     call(w, "CHECK", conf(pods["c2"], BOTH, veths=("vc2",), version="1.1.0"), pods["c2"], id="c2").ok()
-
-
-@test
-def status_reads_the_lists_of_modules(w):
-    c = {"cniVersion": "1.1.0", "name": NET, "type": "bandwidth"}
-    w.call("bandwidth", "STATUS", c).ok()
-    w.sh("mkdir -p /run/world/up /run/world/work; mount -t overlay overlay -o lowerdir=/usr/lib,upperdir=/run/world/up,"
-         "workdir=/run/world/work /usr/lib")
-    folder = Path("/lib/modules") / os.uname().release
-    w.sh(f"rm -rf /lib/modules; mkdir -p {folder}")
-    w.call("bandwidth", "STATUS", c).ok()
-    names = [f"kernel/net/sched/{m}.ko" for m in ("sch_tbf", "sch_ingress", "cls_u32", "act_mirred")]
-    (folder / "modules.builtin").write_text("\n".join(names[:2]) + "\n")
-    w.call("bandwidth", "STATUS", c).ok()  # half of the lists: nothing is certain
-    modules = "".join(f"{m}.xz: kernel/x.ko\n" for m in [*names[2:], "kernel/drivers/net/ifb.ko"])
-    (folder / "modules.dep").write_text(modules)
-    w.call("bandwidth", "STATUS", c).ok()
-    w.call("bandwidth", "STATUS", {**c, "queue": "fq_codel"}).fails(50, "sch_fq_codel")
-    if not os.path.exists("/sys/module/sch_tbf"):  # loaded is loaded, whatever the lists say
-        (folder / "modules.builtin").write_text(names[1] + "\n")
-        w.call("bandwidth", "STATUS", c).fails(50, "the module sch_tbf")
 
 
 @test
