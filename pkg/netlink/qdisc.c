@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -11,13 +10,10 @@
 #include <linux/tc_act/tc_mirred.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "netlink/attr.h"
 #include "netlink/req.h"
 
 _Static_assert(QDISC_AT_ROOT == TC_H_ROOT && QDISC_AT_ENTRY == TC_H_INGRESS, "places");
-
-#define TICKS_PER_US 15.625 /* 64 ns to a tick */
 
 /* ---- requests */
 
@@ -251,41 +247,4 @@ int qdisc_redirect(struct nl *nl, int index, const char *name, struct redirect *
 		return -1;
 	*ret = found;
 	return 0;
-}
-
-/* ---- the clock */
-
-/* Eight hexadecimal digits per number; anything else is none. */
-static bool parse_hex(const char **at, uint32_t *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-	uint32_t value = 0;
-
-	for (int i = 0; i < 8; i++, (*at)++) {
-		const char *digit = **at != '\0' ? strchr(digits, **at) : NULL;
-
-		if (digit == NULL)
-			return false;
-		value = value << 4 | (uint32_t)(digit - digits);
-	}
-	if (**at == ' ')
-		(*at)++;
-	*ret = value;
-	return true;
-}
-
-double qdisc_ticks_per_us(void)
-{
-	uint32_t us_in, ticks_out, resolution;
-	struct cni_error ignored;
-	char text[64];
-	const char *at = text;
-
-	if (fs_read_at(AT_FDCWD, "/proc/net/psched", text, sizeof(text), NULL, &ignored) < 0 ||
-	    !parse_hex(&at, &us_in) || !parse_hex(&at, &ticks_out) ||
-	    !parse_hex(&at, &resolution) || us_in == 0 || ticks_out == 0 || resolution == 0)
-		return TICKS_PER_US;
-	if (resolution == 1000000000)
-		us_in = ticks_out;
-	return (double)us_in / (double)ticks_out * ((double)resolution / 1e6);
 }

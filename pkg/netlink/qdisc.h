@@ -4,19 +4,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/tbf.h"
 #include "netlink/sock.h"
 
 struct nlmsghdr;
 struct nl_req;
 
 /* Queueing disciplines of a link: the few kinds that shape a pod's traffic. Links go by number. */
-
-/* A token bucket, in the kernel's units. */
-struct tbf {
-	uint64_t rate;	 /* bytes per second */
-	uint32_t buffer; /* ticks that the full bucket lasts at `rate`: qdisc_ticks_per_us() */
-	uint32_t limit;	 /* bytes that may wait */
-};
 
 struct qdisc {
 	uint32_t handle; /* 0: none, or one that the kernel put there by itself */
@@ -54,6 +48,3 @@ struct redirect {
 };
 int qdisc_redirect(struct nl *nl, int index, const char *name, struct redirect *ret,
 		   struct cni_error *err);
-
-/* From /proc/net/psched; where it cannot be read, what every kernel since 2.6.31 says there. */
-double qdisc_ticks_per_us(void);

@@ -212,9 +212,9 @@ static int add(struct nl *nl, const struct shaper_spec *spec, struct link *ifb,
 	struct nl_req req;
 
 	nl_begin(&req);
-	if (spec->out != NULL)
+	if (spec->out->rate != 0)
 		put_shape(&req, spec, index, name, spec->out);
-	if (spec->in != NULL) {
+	if (spec->in->rate != 0) {
 		qdisc_put_ingress(&req, index, name);
 		put_ifb(&req, spec);
 		req.reply = take_ifb;
@@ -222,7 +222,7 @@ static int add(struct nl *nl, const struct shaper_spec *spec, struct link *ifb,
 	}
 	if (nl_call(nl, &req, err) < 0)
 		return -1;
-	if (spec->in == NULL)
+	if (spec->in->rate == 0)
 		return 0;
 	nl_begin(&req);
 	put_shape(&req, spec, ifb->index, spec->ifb, spec->in);
@@ -233,12 +233,12 @@ static int add(struct nl *nl, const struct shaper_spec *spec, struct link *ifb,
 static void undo(struct nl *nl, const struct shaper_spec *spec, struct link *ifb)
 {
 	struct shaper_parts parts = { .link = spec->link->index,
-				      .root = spec->out != NULL,
-				      .entry = spec->in != NULL };
+				      .root = spec->out->rate != 0,
+				      .entry = spec->in->rate != 0 };
 	struct cni_error ignored;
 
 	/* Unread when the batch was cut short; who came in between has another MAC. */
-	if (spec->in != NULL && ifb->index == 0)
+	if (spec->in->rate != 0 && ifb->index == 0)
 		(void)link_get(nl, spec->ifb, ifb, &ignored);
 	if (mac_equal(&ifb->mac, &spec->mac))
 		parts.ifb[0] = ifb->index;
@@ -249,7 +249,7 @@ int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct cni_error *
 {
 	struct link ifb = { .index = 0 };
 
-	if (spec->out == NULL && spec->in == NULL)
+	if (spec->out->rate == 0 && spec->in->rate == 0)
 		return 0;
 	if (add(nl, spec, &ifb, err) == 0)
 		return 0;

@@ -30,8 +30,8 @@ int shaper_look_closely(struct nl *nl, size_t ifb, struct shaper_view *view, str
 
 struct shaper_spec {
 	const struct link *link;
-	const struct tbf *out; /* what leaves through the link; NULL: as it comes */
-	const struct tbf *in;  /* what comes in; NULL: as it comes, and no ifb */
+	const struct tbf *out; /* what leaves through the link; rate 0: as it comes */
+	const struct tbf *in;  /* what comes in; rate 0: as it comes, and no ifb */
 	const char *ifb;       /* its name, which must be free */
 	const char *alias;
 	struct mac mac; /* no other ifb has it: a failure deletes by name and MAC */

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "base/scoped.h"
+#include "net/hashname.h"
 #include "netlink/owned.h"
 #include "netns/netns.h"
 
@@ -35,31 +36,15 @@
 
 /* ---- what the verbs share */
 
-static int one_shape(const struct bandwidth_rate *want, const char *at, const char *key,
-		     double ticks_per_us, struct tbf *ret, struct cni_error *err)
+void bandwidth_names(const struct owner *owner, struct bandwidth_names *ret)
 {
-	uint64_t least;
+	const char *const both[] = { owner->network, owner->container };
+	const char *const all[] = { owner->network, "/", owner->container, "/", owner->ifname };
 
-	if (want->rate == 0 || bandwidth_tbf(want, ticks_per_us, ret, &least))
-		return 0;
-	return cni_fail(err, CNI_INVALID_CONFIG,
-			"%s%sBurst: %llu bits are too few for a rate of %llu bit/s, the kernel "
-			"would let nothing pass: %llu will do",
-			at, key, (unsigned long long)want->burst, (unsigned long long)want->rate,
-			(unsigned long long)least);
-}
-
-int bandwidth_shape_of(const struct bandwidth_conf *conf, struct bandwidth_shape *ret,
-		       struct cni_error *err)
-{
-	const double ticks = qdisc_ticks_per_us();
-
-	if (one_shape(&conf->ingress, conf->at, "ingress", ticks, &ret->ingress, err) < 0 ||
-	    one_shape(&conf->egress, conf->at, "egress", ticks, &ret->egress, err) < 0)
-		return -1;
-	ret->out = conf->ingress.rate != 0 ? &ret->ingress : NULL;
-	ret->in = conf->egress.rate != 0 ? &ret->egress : NULL;
-	return 0;
+	hashname("bwp", both, ARRAY_SIZE(both), IFNAME_MAX - 1, ret->text[0]);
+	hashname("bwp", all, ARRAY_SIZE(all), IFNAME_MAX - 1, ret->text[1]);
+	for (size_t i = 0; i < SHAPER_NAMES; i++)
+		ret->list[i] = ret->text[i];
 }
 
 static int open_here(void *nl, struct cni_error *err)
@@ -156,7 +141,7 @@ struct attaching {
 	struct bandwidth_names names;
 	struct nl host;
 	struct shaper_view view;
-	struct bandwidth_shape shape;
+	const struct bandwidth_conf *conf;
 };
 
 static int choose_ifb(const struct attaching *a, size_t *ret, struct cni_error *err)
@@ -203,14 +188,14 @@ static int look_at_qdiscs(struct attaching *a, struct shaper_parts *old, struct 
 
 	old->link = a->view.link.index;
 	old->root = is_kind(&a->view.root, QDISC_TBF, "tbf");
-	if (a->shape.out != NULL && a->view.root.handle != 0 && !old->root)
+	if (a->conf->ingress.rate != 0 && a->view.root.handle != 0 && !old->root)
 		return taken(a, "a root", &a->view.root, err);
 	if (a->view.entry.handle == 0)
 		return 0;
 	if (qdisc_redirect(&a->host, a->view.link.index, a->view.link.name, r, err) < 0)
 		return -1;
 	old->entry = is_kind(&a->view.entry, QDISC_INGRESS, "ingress") && !r->others;
-	if (a->shape.in != NULL && !old->entry)
+	if (a->conf->egress.rate != 0 && !old->entry)
 		return taken(a, "an ingress", &a->view.entry, err);
 	return 0;
 }
@@ -223,7 +208,7 @@ static int clear_leftovers(struct attaching *a, struct cni_error *err)
 		return -1;
 	for (size_t i = 0; i < SHAPER_NAMES; i++) {
 		if (bandwidth_place(&a->view, i, &a->owner) == BANDWIDTH_OURS &&
-		    (a->shape.in != NULL || is_ours(&a->view.ifb[i], &a->owner)))
+		    (a->conf->egress.rate != 0 || is_ours(&a->view.ifb[i], &a->owner)))
 			old.ifb[i] = a->view.ifb[i].index;
 	}
 	if (!old.root && !old.entry && old.ifb[0] == 0 && old.ifb[1] == 0)
@@ -231,16 +216,16 @@ static int clear_leftovers(struct attaching *a, struct cni_error *err)
 	return shaper_remove(&a->host, &old, err);
 }
 
-static int shape(struct attaching *a, bool fq_codel, const char *ifb, struct cni_error *err)
+static int shape(struct attaching *a, const char *ifb, struct cni_error *err)
 {
 	char alias[IFALIAS_TEXT];
 	const struct shaper_spec spec = { .link = &a->view.link,
-					  .out = a->shape.out,
-					  .in = a->shape.in,
+					  .out = &a->conf->ingress,
+					  .in = &a->conf->egress,
 					  .ifb = ifb,
 					  .alias = alias,
 					  .mac = ifb_mac(&a->owner),
-					  .fq_codel = fq_codel };
+					  .fq_codel = a->conf->fq_codel };
 
 	ifname_alias(&a->owner, alias);
 	if (clear_leftovers(a, err) < 0)
@@ -259,8 +244,8 @@ static int add_ifb(const struct attaching *a, const char *ifb, struct cni_result
 }
 
 /* Another interface of the container may take the first name after we looked: look again, once. */
-static int attach(const struct cni_args *args, struct attaching *a, bool fq_codel,
-		  struct cni_result *result, struct cni_error *err)
+static int attach(const struct cni_args *args, struct attaching *a, struct cni_result *result,
+		  struct cni_error *err)
 {
 	struct cni_error ignored;
 	size_t place = 0;
@@ -268,14 +253,14 @@ static int attach(const struct cni_args *args, struct attaching *a, bool fq_code
 	for (int left = 1;; left--) {
 		if (bandwidth_find(args, &a->host, &a->names, &a->view, err) < 0)
 			return -1;
-		if (a->shape.in != NULL && choose_ifb(a, &place, err) < 0)
+		if (a->conf->egress.rate != 0 && choose_ifb(a, &place, err) < 0)
 			return -1;
-		if (shape(a, fq_codel, a->names.list[place], err) == 0)
+		if (shape(a, a->names.list[place], err) == 0)
 			break;
 		if (err->sys != EEXIST || left == 0)
 			return -1;
 	}
-	if (a->shape.in == NULL || add_ifb(a, a->names.list[place], result, err) == 0)
+	if (a->conf->egress.rate == 0 || add_ifb(a, a->names.list[place], result, err) == 0)
 		return 0;
 	(void)bandwidth_detach(args, &ignored);
 	return -1;
@@ -284,7 +269,7 @@ static int attach(const struct cni_args *args, struct attaching *a, bool fq_code
 int bandwidth_attach(const struct cni_args *args, const struct bandwidth_conf *conf,
 		     struct cni_result *result, struct cni_error *err)
 {
-	struct attaching a = { .owner = cni_owner(args) };
+	struct attaching a = { .owner = cni_owner(args), .conf = conf };
 	int r;
 
 	if (cni_result_copy(result, &args->prev, err) < 0)
@@ -292,10 +277,7 @@ int bandwidth_attach(const struct cni_args *args, const struct bandwidth_conf *c
 	if (!bandwidth_conf_shapes(conf))
 		return 0;
 	bandwidth_names(&a.owner, &a.names);
-	r = bandwidth_shape_of(conf, &a.shape, err) < 0 || nl_open(&a.host, err) < 0 ||
-		    attach(args, &a, conf->fq_codel, result, err) < 0
-		? -1
-		: 0;
+	r = nl_open(&a.host, err) < 0 || attach(args, &a, result, err) < 0 ? -1 : 0;
 	nl_close(&a.host);
 	return r;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "conf.h"
-#include "shape.h"
+#include "netlink/shaper.h"
 
 /* ADD: both directions, undone on failure. With nothing to shape nothing is opened. `result`
  * (empty) becomes prevResult and, with egress, the ifb behind it. */
@@ -19,13 +19,16 @@ int bandwidth_gc(const struct cni_args *args, struct cni_error *err);
 int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *conf,
 		    struct cni_error *err);
 
-/* What the verbs share: the token buckets of both directions, NULL where there is none … */
-struct bandwidth_shape {
-	struct tbf ingress, egress;
-	const struct tbf *out, *in; /* of the host end: ingress, egress; or NULL */
+/*
+ * What the verbs share: where the attachment's ifb may be: [0] the reference's name, of network and
+ * container, and [1] one that the interface is part of, for a container with two interfaces in one
+ * network …
+ */
+struct bandwidth_names {
+	char text[SHAPER_NAMES][IFNAME_MAX];
+	const char *list[SHAPER_NAMES]; /* the same */
 };
-int bandwidth_shape_of(const struct bandwidth_conf *conf, struct bandwidth_shape *ret,
-		       struct cni_error *err);
+void bandwidth_names(const struct owner *owner, struct bandwidth_names *ret);
 
 /* … the host end of the pod's interface, which prevResult must list, and what is on it … */
 int bandwidth_find(const struct cni_args *args, struct nl *host,

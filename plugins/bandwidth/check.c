@@ -91,20 +91,17 @@ static int compare(struct nl *host, const struct owner *owner, const struct band
 	const struct side out = { v->link.name, "ingressRate, ingressBurst", &v->root, &v->inner };
 	const struct side in = { ifb->name, "egressRate, egressBurst", &v->ifb_root,
 				 &v->ifb_inner };
-	struct bandwidth_shape shape;
 
-	if (bandwidth_shape_of(conf, &shape, err) < 0)
-		return -1;
-	if (shape.in != NULL && place == SHAPER_NAMES)
+	if (conf->egress.rate != 0 && place == SHAPER_NAMES)
 		return cni_fail(err, CNI_CHECK_FAILED, "ifb %s of %s is gone", names->list[0],
 				v->link.name);
 	if (shaper_look_closely(host, place % SHAPER_NAMES, v, err) < 0)
 		return -1;
-	if (shape.out != NULL && check_side(&out, shape.out, conf->fq_codel, err) < 0)
+	if (conf->ingress.rate != 0 && check_side(&out, &conf->ingress, conf->fq_codel, err) < 0)
 		return -1;
-	if (shape.in == NULL)
+	if (conf->egress.rate == 0)
 		return 0;
-	if (check_side(&in, shape.in, conf->fq_codel, err) < 0)
+	if (check_side(&in, &conf->egress, conf->fq_codel, err) < 0)
 		return -1;
 	return check_detour(v, ifb, err);
 }

@@ -6,14 +6,12 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/scoped.h"
 #include "conf/jconf.h"
-#include "plugins/bandwidth/conf.h"
-#include "plugins/bandwidth/shape.h"
-
-#define TICKS (1000.0 / 64)
+#include "plugins/bandwidth/attach.h"
 
 static int parse(const char *text, struct bandwidth_conf *ret, struct cni_error *err)
 {
@@ -30,30 +28,23 @@ static void good(void **state)
 {
 	static const struct {
 		const char *text;
-		struct bandwidth_rate ingress, egress;
+		uint64_t ingress, egress; /* bytes per second */
 		bool fq_codel;
 	} cases[] = {
-		{ "{}", { 0, 0 }, { 0, 0 }, false },
-		{ "{\"ingressRate\":8,\"ingressBurst\":8}", { 8, 8 }, { 0, 0 }, false },
-		{ "{\"EgressRate\":16,\"egressburst\":34359738352,\"queue\":\"fq_codel\"}",
-		  { 0, 0 },
-		  { 16, 34359738352 },
+		{ "{}", 0, 0, false },
+		{ "{\"ingressRate\":8,\"ingressBurst\":8}", 1, 0, false },
+		{ "{\"EgressRate\":16,\"egressburst\":34359738352,\"queue\":\"fq_codel\"}", 0, 2,
 		  true },
+		{ "{\"egressRate\":23,\"egressBurst\":34359738359}", 0, 2, false },
 		{ "{\"queue\":\"fifo\",\"RuntimeConfig\":{\"bandWidth\":{\"ingressRate\":"
-		  "10000000000000000,\"ingressBurst\":9}}}",
-		  { 10000000000000000, 9 },
-		  { 0, 0 },
-		  false },
+		  "10000000000000000,\"ingressBurst\":34359738352}}}",
+		  1250000000000000, 0, false },
 		/* Any of the four, be it 0, and the runtime's count no more, wrong or not. */
-		{ "{\"ingressBurst\":0,\"runtimeConfig\":{\"bandwidth\":{\"egressRate\":5}}}",
-		  { 0, 0 },
-		  { 0, 0 },
+		{ "{\"ingressBurst\":0,\"runtimeConfig\":{\"bandwidth\":{\"egressRate\":5}}}", 0, 0,
 		  false },
 		{ "{\"ingressBurst\":null,\"runtimeConfig\":{\"bandwidth\":{\"egressRate\":80,"
 		  "\"egressBurst\":8}}}",
-		  { 0, 0 },
-		  { 80, 8 },
-		  false },
+		  0, 10, false },
 	};
 
 	(void)state;
@@ -63,11 +54,11 @@ static void good(void **state)
 
 		if (parse(cases[i].text, &conf, &err) < 0)
 			fail_msg("%s: %s", cases[i].text, err.msg);
-		assert_memory_equal(&conf.ingress, &cases[i].ingress, sizeof(conf.ingress));
-		assert_memory_equal(&conf.egress, &cases[i].egress, sizeof(conf.egress));
+		assert_int_equal(conf.ingress.rate, cases[i].ingress);
+		assert_int_equal(conf.egress.rate, cases[i].egress);
 		assert_int_equal(conf.fq_codel, cases[i].fq_codel);
 		assert_int_equal(bandwidth_conf_shapes(&conf),
-				 cases[i].ingress.rate != 0 || cases[i].egress.rate != 0);
+				 cases[i].ingress != 0 || cases[i].egress != 0);
 	}
 }
 
@@ -90,6 +81,10 @@ static void bad(void **state)
 		{ "{\"ingressRate\":8,\"ingressBurst\":1}",
 		  "ingressBurst: 1 is less than the kernel can hold to, one byte: the least is "
 		  "8" },
+		{ "{\"runtimeConfig\":{\"bandwidth\":{\"egressRate\":10000000000,\"egressBurst\":"
+		  "1000}}}",
+		  "runtimeConfig.bandwidth.egressBurst: 1000 bits are too few for a rate of "
+		  "10000000000 bit/s, the kernel would let nothing pass: 20016 will do" },
 	};
 
 	(void)state;
@@ -103,39 +98,49 @@ static void bad(void **state)
 	}
 }
 
+static int parse_pair(uint64_t rate, uint64_t burst, struct bandwidth_conf *ret,
+		      struct cni_error *err)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "{\"ingressRate\":%llu,\"ingressBurst\":%llu}",
+		       (unsigned long long)rate, (unsigned long long)burst);
+	return parse(text, ret, err);
+}
+
 static void numbers(void **state)
 {
 	static const struct {
-		struct bandwidth_rate want;
+		uint64_t rate, burst;
 		struct tbf tbf;
 	} cases[] = {
 		/* The reference's tests: rate 1 and limit 1, 2 and 1, 1000 and 35. */
-		{ { 8, 8 }, { 1, 15625000, 1 } },
-		{ { 16, 8 }, { 2, 7812500, 1 } },
-		{ { 8000, 80 }, { 1000, 156250, 35 } },
-		{ { 15, 15 }, { 1, 15625000, 1 } },
-		{ { 20000000, 200000 }, { 2500000, 156250, 87500 } },
-		{ { UINT64_C(8) << 32, UINT64_C(1) << 33 },
+		{ 8, 8, { 1, 15625000, 1 } },
+		{ 16, 8, { 2, 7812500, 1 } },
+		{ 8000, 80, { 1000, 156250, 35 } },
+		{ 15, 15, { 1, 15625000, 1 } },
+		{ 20000000, 200000, { 2500000, 156250, 87500 } },
+		{ UINT64_C(8) << 32,
+		  UINT64_C(1) << 33,
 		  { UINT64_C(1) << 32, 3906250, 107374182 + (UINT32_C(1) << 30) } },
 		/* 32 bits hold neither these ticks nor these bytes. */
-		{ { 8, 8000 }, { 1, UINT32_MAX, 1000 } },
-		{ { 8, (UINT64_C(8) << 32) - 16 }, { 1, UINT32_MAX, UINT32_MAX - 1 } },
-		{ { UINT64_C(8) << 32, (UINT64_C(8) << 32) - 16 },
+		{ 8, 8000, { 1, UINT32_MAX, 1000 } },
+		{ 8, (UINT64_C(8) << 32) - 16, { 1, UINT32_MAX, UINT32_MAX - 1 } },
+		{ UINT64_C(8) << 32,
+		  (UINT64_C(8) << 32) - 16,
 		  { UINT64_C(1) << 32, 15624984, UINT32_MAX } },
-		{ { INT64_MAX, (UINT64_C(8) << 32) - 16 }, { INT64_MAX / 8, 0, 0 } },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct tbf *want = &cases[i].tbf;
-		struct tbf tbf = { .rate = want->rate };
-		uint64_t least;
+		struct bandwidth_conf conf;
+		struct cni_error err;
 
-		assert_int_equal(bandwidth_tbf(&cases[i].want, TICKS, &tbf, &least),
-				 want->buffer != 0);
-		assert_int_equal(tbf.rate, want->rate);
-		assert_int_equal(tbf.buffer, want->buffer);
-		assert_int_equal(tbf.limit, want->limit);
+		assert_int_equal(parse_pair(cases[i].rate, cases[i].burst, &conf, &err), 0);
+		assert_int_equal(conf.ingress.rate, want->rate);
+		assert_int_equal(conf.ingress.buffer, want->buffer);
+		assert_int_equal(conf.ingress.limit, want->limit);
 	}
 }
 
@@ -143,15 +148,17 @@ static void the_burst_that_is_named_will_do(void **state)
 {
 	(void)state;
 	for (uint64_t rate = 8; rate < UINT64_C(10000000000000000); rate += rate / 3 + 1) {
-		struct bandwidth_rate want = { rate, 8 };
-		uint64_t least;
-		struct tbf tbf;
+		struct bandwidth_conf conf;
+		struct cni_error err;
+		unsigned long long least;
+		const char *at;
 
-		if (bandwidth_tbf(&want, TICKS, &tbf, &least))
+		if (parse_pair(rate, 8, &conf, &err) == 0)
 			continue;
-		want.burst = least;
-		assert_true(least / 8 < UINT32_MAX);
-		assert_true(bandwidth_tbf(&want, TICKS, &tbf, &least));
+		at = strstr(err.msg, "nothing pass: ");
+		assert_non_null(at);
+		assert_int_equal(sscanf(at, "nothing pass: %llu will do", &least), 1);
+		assert_int_equal(parse_pair(rate, least, &conf, &err), 0);
 	}
 }
 
