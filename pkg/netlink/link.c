@@ -263,12 +263,13 @@ void link_put_inet(struct nl_req *req, int devconf, uint32_t value)
 	nl_end(req);
 }
 
-void link_put_no_link_local(struct nl_req *req, const char *kind, const char *name)
+void link_put_no_link_local(struct nl_req *req, int index, const char *kind, const char *name)
 {
-	link_put_set(req, 0, 0, 0);
+	link_put_set(req, index, 0, 0);
 	nl_what(req, "keep IPv6 link-local addresses off %s %s", kind, name);
 	nl_tolerate(req, EAFNOSUPPORT);
-	nl_put_str(req, IFLA_IFNAME, name);
+	if (index == 0)
+		nl_put_str(req, IFLA_IFNAME, name);
 	nl_nest(req, IFLA_AF_SPEC);
 	nl_nest(req, AF_INET6);
 	nl_put_u8(req, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -276,11 +277,12 @@ void link_put_no_link_local(struct nl_req *req, const char *kind, const char *na
 	nl_end(req);
 }
 
-void link_put_up(struct nl_req *req, const char *kind, const char *name)
+void link_put_up(struct nl_req *req, int index, const char *kind, const char *name)
 {
-	link_put_set(req, 0, IFF_UP, IFF_UP);
+	link_put_set(req, index, IFF_UP, IFF_UP);
 	nl_what(req, "set %s %s up", kind, name);
-	nl_put_str(req, IFLA_IFNAME, name);
+	if (index == 0)
+		nl_put_str(req, IFLA_IFNAME, name);
 }
 
 int link_set_inet(struct nl *nl, int index, const char *name, int devconf, uint32_t value,

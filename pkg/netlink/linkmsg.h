@@ -18,7 +18,7 @@ void link_put_get(struct nl_req *req, int index, const char *name); /* index 0: 
 /* Begin a change of link `index`; 0: an IFLA_IFNAME that names it must follow. */
 void link_put_set(struct nl_req *req, int index, unsigned flags, unsigned mask);
 void link_put_inet(struct nl_req *req, int devconf, uint32_t value); /* an IPv4 switch of it */
-/* Whole messages of a creating batch; the link goes by its name. No IPv6 link-local address: only
- * before it goes up. `kind` is for errors. */
-void link_put_no_link_local(struct nl_req *req, const char *kind, const char *name);
-void link_put_up(struct nl_req *req, const char *kind, const char *name);
+/* Whole messages for a link that is being made; index 0: it goes by its name, as in the batch that
+ * creates it. No IPv6 link-local address: only before it goes up. `kind` is for errors. */
+void link_put_no_link_local(struct nl_req *req, int index, const char *kind, const char *name);
+void link_put_up(struct nl_req *req, int index, const char *kind, const char *name);

@@ -191,8 +191,8 @@ static void put_ifb(struct nl_req *req, const struct shaper_spec *spec)
 	nl_what(req, "mark ifb %s", spec->ifb);
 	nl_put_str(req, IFLA_IFNAME, spec->ifb);
 	nl_put(req, IFLA_IFALIAS, spec->alias, strlen(spec->alias));
-	link_put_no_link_local(req, "ifb", spec->ifb);
-	link_put_up(req, "ifb", spec->ifb);
+	link_put_no_link_local(req, 0, "ifb", spec->ifb);
+	link_put_up(req, 0, "ifb", spec->ifb);
 	link_put_get(req, 0, spec->ifb);
 }
 

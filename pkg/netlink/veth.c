@@ -116,8 +116,8 @@ static int create(struct nl *nl, const struct veth_spec *spec, struct link *ret_
 	nl_begin(&req);
 	put_create(&req, spec);
 	put_marks(&req, spec);
-	link_put_no_link_local(&req, "veth", spec->host_name);
-	link_put_up(&req, "veth", spec->host_name);
+	link_put_no_link_local(&req, 0, "veth", spec->host_name);
+	link_put_up(&req, 0, "veth", spec->host_name);
 	link_put_get(&req, 0, spec->host_name);
 	req.reply = take_host;
 	req.reply_arg = &host;
