@@ -103,7 +103,8 @@ void qdisc_put_redirect(struct nl_req *req, int index, const char *name, int to)
 	nl_end(req);
 }
 
-void qdisc_put_delete(struct nl_req *req, int index, uint32_t place, const struct qdisc *which)
+void qdisc_put_delete(struct nl_req *req, int index, const char *name, uint32_t place,
+		      const struct qdisc *which)
 {
 	/* The kernel compares both and refuses (EINVAL) what is another's. */
 	put_tc(req, RTM_DELQDISC, 0,
@@ -111,7 +112,7 @@ void qdisc_put_delete(struct nl_req *req, int index, uint32_t place, const struc
 				.tcm_ifindex = index,
 				.tcm_parent = place,
 				.tcm_handle = which->handle });
-	nl_what(req, "delete qdisc %s of link number %d", which->kind, index);
+	nl_what(req, "delete qdisc %s of %s", which->kind, name);
 	nl_tolerate(req, ENOENT);
 	nl_tolerate(req, EINVAL);
 	nl_tolerate(req, ENODEV);
@@ -120,14 +121,15 @@ void qdisc_put_delete(struct nl_req *req, int index, uint32_t place, const struc
 }
 
 /* A dump would list the qdiscs of all links of the node; one is answered only as an echo. */
-void qdisc_put_get(struct nl_req *req, int index, uint32_t place)
+void qdisc_put_get(struct nl_req *req, int index, const char *name, uint32_t place)
 {
 	put_tc(
 	    req, RTM_GETQDISC, NLM_F_ECHO,
 	    &(struct tcmsg){ .tcm_family = AF_UNSPEC, .tcm_ifindex = index, .tcm_parent = place });
-	nl_what(req, "read the qdisc of link number %d", index);
+	nl_what(req, "read the qdisc of %s", name);
 	nl_tolerate(req, ENOENT);
-	nl_tolerate(req, EINVAL); /* the kernel's own, which is not to be seen */
+	nl_tolerate(req, EINVAL);     /* the kernel's own, which is not to be seen */
+	nl_tolerate(req, EOPNOTSUPP); /* below one that has no children */
 }
 
 /* ---- answers */
@@ -215,25 +217,25 @@ static int take_filter(const struct nlmsghdr *nlh, void *arg, struct cni_error *
 	if (tc->tcm_handle == 0 || (strcmp(kind, "u32") == 0 && u32[TCA_U32_DIVISOR] != NULL))
 		return 0;
 	to = strcmp(kind, "u32") == 0 ? redirects_to(u32[TCA_U32_ACT]) : -1;
-	if (to < 0 || !matches_all(u32[TCA_U32_SEL]) ||
+	if (to < 0 || r->found || !matches_all(u32[TCA_U32_SEL]) ||
 	    TC_H_MIN(tc->tcm_info) != htons(ETH_P_ALL)) {
 		r->others = true;
 		return 0;
 	}
-	if (r->n++ == 0)
-		r->to = to;
+	r->found = true;
+	r->to = to;
 	return 0;
 }
 
 static void forget(void *arg)
 {
-	*(struct redirect *)arg = (struct redirect){ .n = 0 };
+	*(struct redirect *)arg = (struct redirect){ .to = 0 };
 }
 
 int qdisc_redirect(struct nl *nl, int index, const char *name, struct redirect *ret,
 		   struct cni_error *err)
 {
-	struct redirect found = { .n = 0 };
+	struct redirect found = { .to = 0 };
 	const struct nl_dump dump = { .each = take_filter, .restart = forget, .arg = &found };
 	struct nl_req req;
 

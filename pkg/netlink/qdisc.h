@@ -34,16 +34,17 @@ void qdisc_put_ingress(struct nl_req *req, int index, const char *name);
 void qdisc_put_redirect(struct nl_req *req, int index, const char *name, int to);
 
 /* Delete the qdisc at `place` if it is of this kind and handle; another one or none is success. */
-void qdisc_put_delete(struct nl_req *req, int index, uint32_t place, const struct qdisc *which);
+void qdisc_put_delete(struct nl_req *req, int index, const char *name, uint32_t place,
+		      const struct qdisc *which);
 
 /* Ask for the qdisc at `place`; its answer, if there is one, goes through qdisc_parse(). */
-void qdisc_put_get(struct nl_req *req, int index, uint32_t place);
+void qdisc_put_get(struct nl_req *req, int index, const char *name, uint32_t place);
 bool qdisc_parse(const struct nlmsghdr *nlh, struct qdisc *ret); /* false: no RTM_NEWQDISC */
 
 /* What the filters of a link's ingress qdisc do. */
 struct redirect {
-	unsigned n;  /* filters that send everything out through link `to`, of any protocol */
-	int to;	     /* of the first; 0: that link is gone */
+	bool found;  /* one that sends everything, of any protocol, out through link `to` */
+	int to;	     /* 0: that link is gone */
 	bool others; /* any other filter */
 };
 int qdisc_redirect(struct nl *nl, int index, const char *name, struct redirect *ret,

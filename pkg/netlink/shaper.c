@@ -11,13 +11,13 @@
  *
  * Adding takes two batches, since the ifb's number is known only when it is there:
  *
- *	1. the link's qdiscs; the ifb: create (down), alias, no link-local address, up; read it
- *	2. its token bucket; last the filter, so that nothing passes an ifb that is not ready
+ *	1. the ifb: create (down) with its MAC; read it
+ *	2. by that number: its alias, no link-local address, up, its token bucket; the link's
+ *qdiscs; last the filter, so that nothing passes an ifb that is not ready
  *
  * The kernel goes on after a message that it refuses, so what a failed batch has left is any part
  * of it: everything is taken off then, which is right because nothing was there before. Killed
- * between the two, an ADD leaves a link that loses nothing (an ingress qdisc without a filter
- * passes all) and an ifb that says whose it is.
+ * between the two, an ADD leaves an ifb whose MAC alone says whose it is.
  */
 #include "netlink/shaper.h"
 
@@ -32,109 +32,38 @@
 
 /* ---- looking */
 
-#define SLOTS 5
-
-/* Where the answer to each message of a batch goes: a link's or a qdisc's. */
-struct answers {
-	struct link *links[SLOTS];
-	struct qdisc *qdiscs[SLOTS];
-};
-
-static int take(const struct nlmsghdr *nlh, size_t i, void *arg, struct cni_error *err)
+static int take_qdisc(const struct nlmsghdr *nlh, size_t i, void *arg, struct cni_error *err)
 {
-	struct answers *a = arg;
+	struct qdisc **answers = arg;
 
 	(void)err;
-	if (i < SLOTS && a->links[i] != NULL)
-		(void)link_parse(nlh, a->links[i]);
-	else if (i < SLOTS && a->qdiscs[i] != NULL)
-		(void)qdisc_parse(nlh, a->qdiscs[i]);
+	(void)qdisc_parse(nlh, answers[i]);
 	return 0;
 }
 
-static void ask_link(struct nl_req *req, struct answers *a, const char *name, struct link *to)
-{
-	a->links[req->n] = to;
-	link_put_get(req, 0, name);
-	nl_tolerate(req, ENODEV);
-}
-
-static void ask_qdisc(struct nl_req *req, struct answers *a, int index, uint32_t place,
-		      struct qdisc *to)
-{
-	a->qdiscs[req->n] = to;
-	qdisc_put_get(req, index, place);
-}
-
-static int look(struct nl *nl, struct nl_req *req, struct answers *a, struct cni_error *err)
-{
-	req->reply = take;
-	req->reply_arg = a;
-	return nl_call(nl, req, err);
-}
-
-/* The kernel also answers for alternative names, which nothing here means. */
-static void drop_alternative(struct link *link, const char *name)
-{
-	if (strcmp(link->name, name) != 0)
-		*link = (struct link){ .index = 0 };
-}
-
-int shaper_look(struct nl *nl, int index, const char *const names[SHAPER_NAMES],
+int shaper_look(struct nl *nl, const struct link *link, const struct link *ifb,
 		struct shaper_view *ret, struct cni_error *err)
 {
-	struct shaper_view view = { .link.index = 0 };
-	struct answers a = { .links = { &view.link } };
+	struct shaper_view view = { .root.handle = 0 };
+	struct qdisc *answers[] = { &view.root, &view.inner, &view.entry, &view.ifb_root,
+				    &view.ifb_inner };
 	struct nl_req req;
 
 	nl_begin(&req);
-	link_put_get(&req, index, "");
-	for (size_t i = 0; i < SHAPER_NAMES; i++)
-		ask_link(&req, &a, names[i], &view.ifb[i]);
-	ask_qdisc(&req, &a, index, QDISC_AT_ROOT, &view.root);
-	ask_qdisc(&req, &a, index, QDISC_AT_ENTRY, &view.entry);
-	if (look(nl, &req, &a, err) < 0)
-		return -1;
-	for (size_t i = 0; i < SHAPER_NAMES; i++)
-		drop_alternative(&view.ifb[i], names[i]);
-	*ret = view;
-	return 0;
-}
-
-int shaper_look_name(struct nl *nl, const char *name, const char *const names[SHAPER_NAMES],
-		     struct shaper_view *ret, struct cni_error *err)
-{
-	struct shaper_view view = { .link.index = 0 };
-	struct answers a = { .links = { NULL } };
-	struct nl_req req;
-
-	nl_begin(&req);
-	ask_link(&req, &a, name, &view.link);
-	for (size_t i = 0; i < SHAPER_NAMES; i++)
-		ask_link(&req, &a, names[i], &view.ifb[i]);
-	if (look(nl, &req, &a, err) < 0)
-		return -1;
-	drop_alternative(&view.link, name);
-	for (size_t i = 0; i < SHAPER_NAMES; i++)
-		drop_alternative(&view.ifb[i], names[i]);
-	*ret = view;
-	return 0;
-}
-
-int shaper_look_closely(struct nl *nl, size_t ifb, struct shaper_view *view, struct cni_error *err)
-{
-	struct answers a = { .links = { NULL } };
-	struct nl_req req;
-
-	nl_begin(&req);
-	ask_qdisc(&req, &a, view->link.index, QDISC_AT_INNER, &view->inner);
-	if (view->ifb[ifb].index != 0) {
-		ask_qdisc(&req, &a, view->ifb[ifb].index, QDISC_AT_ROOT, &view->ifb_root);
-		ask_qdisc(&req, &a, view->ifb[ifb].index, QDISC_AT_INNER, &view->ifb_inner);
+	qdisc_put_get(&req, link->index, link->name, QDISC_AT_ROOT);
+	qdisc_put_get(&req, link->index, link->name, QDISC_AT_INNER);
+	qdisc_put_get(&req, link->index, link->name, QDISC_AT_ENTRY);
+	if (ifb->index != 0) {
+		qdisc_put_get(&req, ifb->index, ifb->name, QDISC_AT_ROOT);
+		qdisc_put_get(&req, ifb->index, ifb->name, QDISC_AT_INNER);
 	}
-	if (look(nl, &req, &a, err) < 0)
+	req.reply = take_qdisc;
+	req.reply_arg = answers;
+	if (nl_call(nl, &req, err) < 0 ||
+	    qdisc_redirect(nl, link->index, link->name, &view.redirect, err) < 0)
 		return -1;
-	return qdisc_redirect(nl, view->link.index, view->link.name, &view->redirect, err);
+	*ret = view;
+	return 0;
 }
 
 /* ---- taking off */
@@ -143,20 +72,19 @@ int shaper_remove(struct nl *nl, const struct shaper_parts *parts, struct cni_er
 {
 	static const struct qdisc tbf = { .handle = QDISC_TBF, .kind = "tbf" };
 	static const struct qdisc ingress = { .handle = QDISC_INGRESS, .kind = "ingress" };
+	const struct link *link = parts->link, *ifb = parts->ifb;
 	struct nl_req req;
 
 	nl_begin(&req);
 	/* The filter first: what comes in must not run into an ifb that is going. */
-	if (parts->link != 0 && parts->entry)
-		qdisc_put_delete(&req, parts->link, QDISC_AT_ENTRY, &ingress);
-	if (parts->link != 0 && parts->root)
-		qdisc_put_delete(&req, parts->link, QDISC_AT_ROOT, &tbf);
-	for (size_t i = 0; i < SHAPER_NAMES; i++) {
-		if (parts->ifb[i] == 0)
-			continue;
-		nl_msg(&req, RTM_DELLINK, 0, &(struct ifinfomsg){ .ifi_index = parts->ifb[i] },
+	if (link->index != 0 && parts->entry)
+		qdisc_put_delete(&req, link->index, link->name, QDISC_AT_ENTRY, &ingress);
+	if (link->index != 0 && parts->root)
+		qdisc_put_delete(&req, link->index, link->name, QDISC_AT_ROOT, &tbf);
+	if (ifb->index != 0) {
+		nl_msg(&req, RTM_DELLINK, 0, &(struct ifinfomsg){ .ifi_index = ifb->index },
 		       sizeof(struct ifinfomsg));
-		nl_what(&req, "delete ifb link number %d", parts->ifb[i]);
+		nl_what(&req, "delete ifb %s", ifb->name);
 		nl_tolerate(&req, ENODEV);
 	}
 	return req.n == 0 ? 0 : nl_call(nl, &req, err);
@@ -164,39 +92,7 @@ int shaper_remove(struct nl *nl, const struct shaper_parts *parts, struct cni_er
 
 /* ---- adding */
 
-static void put_shape(struct nl_req *req, const struct shaper_spec *spec, int index,
-		      const char *name, const struct tbf *tbf)
-{
-	qdisc_put_tbf(req, index, name, tbf);
-	if (spec->fq_codel)
-		qdisc_put_fq_codel(req, index, name);
-}
-
-static void put_ifb(struct nl_req *req, const struct shaper_spec *spec)
-{
-	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
-
-	nl_msg(req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
-	nl_what(req, "create ifb %s", spec->ifb);
-	nl_module(req, "ifb");
-	nl_put_str(req, IFLA_IFNAME, spec->ifb);
-	nl_put(req, IFLA_ADDRESS, spec->mac.b, sizeof(spec->mac.b)); /* or udev gives it one */
-	nl_put_u32(req, IFLA_MTU, spec->link->mtu);
-	nl_put_u32(req, IFLA_TXQLEN, 0);
-	nl_nest(req, IFLA_LINKINFO);
-	nl_put_str(req, IFLA_INFO_KIND, "ifb");
-	nl_end(req);
-
-	link_put_set(req, 0, 0, 0); /* the creating message ignores an alias */
-	nl_what(req, "mark ifb %s", spec->ifb);
-	nl_put_str(req, IFLA_IFNAME, spec->ifb);
-	nl_put(req, IFLA_IFALIAS, spec->alias, strlen(spec->alias));
-	link_put_no_link_local(req, 0, "ifb", spec->ifb);
-	link_put_up(req, 0, "ifb", spec->ifb);
-	link_put_get(req, 0, spec->ifb);
-}
-
-static int take_ifb(const struct nlmsghdr *nlh, size_t i, void *arg, struct cni_error *err)
+static int take_link(const struct nlmsghdr *nlh, size_t i, void *arg, struct cni_error *err)
 {
 	(void)i;
 	(void)err;
@@ -204,55 +100,90 @@ static int take_ifb(const struct nlmsghdr *nlh, size_t i, void *arg, struct cni_
 	return 0;
 }
 
-static int add(struct nl *nl, const struct shaper_spec *spec, struct link *ifb,
-	       struct cni_error *err)
+static void put_ifb(struct nl_req *req, const struct shaper_spec *spec, const char *name)
 {
-	const int index = spec->link->index;
-	const char *name = spec->link->name;
+	const struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC };
+
+	nl_msg(req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ifi, sizeof(ifi));
+	nl_what(req, "create ifb %s", name);
+	nl_module(req, "ifb");
+	nl_put_str(req, IFLA_IFNAME, name);
+	nl_put(req, IFLA_ADDRESS, spec->id->mac.b, sizeof(spec->id->mac.b));
+	nl_put_u32(req, IFLA_MTU, spec->link->mtu);
+	nl_put_u32(req, IFLA_TXQLEN, 0);
+	nl_nest(req, IFLA_LINKINFO);
+	nl_put_str(req, IFLA_INFO_KIND, "ifb");
+	nl_end(req);
+}
+
+static int create(struct nl *nl, const struct shaper_spec *spec, const char *name, struct link *ret,
+		  struct cni_error *err)
+{
+	struct link ifb = { .index = 0 };
+	struct cni_error ignored;
 	struct nl_req req;
 
 	nl_begin(&req);
-	if (spec->out->rate != 0)
-		put_shape(&req, spec, index, name, spec->out);
-	if (spec->in->rate != 0) {
-		qdisc_put_ingress(&req, index, name);
-		put_ifb(&req, spec);
-		req.reply = take_ifb;
-		req.reply_arg = ifb;
+	put_ifb(&req, spec, name);
+	link_put_get(&req, 0, name);
+	req.reply = take_link;
+	req.reply_arg = &ifb;
+	if (nl_call(nl, &req, err) == 0) {
+		*ret = ifb;
+		return 0;
 	}
-	if (nl_call(nl, &req, err) < 0)
-		return -1;
-	if (spec->in->rate == 0)
-		return 0;
-	nl_begin(&req);
-	put_shape(&req, spec, ifb->index, spec->ifb, spec->in);
-	qdisc_put_redirect(&req, index, name, ifb->index);
-	return nl_call(nl, &req, err);
-}
-
-static void undo(struct nl *nl, const struct shaper_spec *spec, struct link *ifb)
-{
-	struct shaper_parts parts = { .link = spec->link->index,
-				      .root = spec->out->rate != 0,
-				      .entry = spec->in->rate != 0 };
-	struct cni_error ignored;
-
-	/* Unread when the batch was cut short; who came in between has another MAC. */
-	if (spec->in->rate != 0 && ifb->index == 0)
-		(void)link_get(nl, spec->ifb, ifb, &ignored);
-	if (mac_equal(&ifb->mac, &spec->mac))
-		parts.ifb[0] = ifb->index;
-	(void)shaper_remove(nl, &parts, &ignored);
-}
-
-int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct cni_error *err)
-{
-	struct link ifb = { .index = 0 };
-
-	if (spec->out->rate == 0 && spec->in->rate == 0)
-		return 0;
-	if (add(nl, spec, &ifb, err) == 0)
-		return 0;
-	undo(nl, spec, &ifb);
+	/* It may be there, unread, when the batch was cut short. */
+	if (err->sys != EEXIST && link_get(nl, name, &ifb, &ignored) == 0 &&
+	    mac_equal(&ifb.mac, &spec->id->mac))
+		(void)link_delete_index(nl, ifb.index, name, &ignored);
 	return -1;
+}
+
+static void put_shape(struct nl_req *req, const struct link *link, const struct tbf *tbf,
+		      bool fq_codel)
+{
+	qdisc_put_tbf(req, link->index, link->name, tbf);
+	if (fq_codel)
+		qdisc_put_fq_codel(req, link->index, link->name);
+}
+
+static void put_detour(struct nl_req *req, const struct shaper_spec *spec, const struct link *ifb)
+{
+	const struct link *link = spec->link;
+
+	link_put_set(req, ifb->index, 0, 0); /* the creating message ignores an alias */
+	nl_what(req, "mark ifb %s", ifb->name);
+	nl_put(req, IFLA_IFALIAS, spec->id->alias, strlen(spec->id->alias));
+	link_put_no_link_local(req, ifb->index, "ifb", ifb->name);
+	link_put_up(req, ifb->index, "ifb", ifb->name);
+	put_shape(req, ifb, spec->in, spec->fq_codel);
+	qdisc_put_ingress(req, link->index, link->name);
+	qdisc_put_redirect(req, link->index, link->name, ifb->index);
+}
+
+int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct link *ret_ifb,
+	       struct cni_error *err)
+{
+	const bool out = spec->out->rate != 0, in = spec->in->rate != 0;
+	struct link ifb = { .index = 0 };
+	const struct shaper_parts all = {
+		.link = spec->link, .ifb = &ifb, .root = out, .entry = in
+	};
+	struct cni_error ignored;
+	struct nl_req req;
+
+	if (in && create(nl, spec, spec->id->names[0], &ifb, err) < 0 &&
+	    (err->sys != EEXIST || create(nl, spec, spec->id->names[1], &ifb, err) < 0))
+		return -1;
+	nl_begin(&req);
+	if (out)
+		put_shape(&req, spec->link, spec->out, spec->fq_codel);
+	if (in)
+		put_detour(&req, spec, &ifb);
+	if (req.n != 0 && nl_call(nl, &req, err) < 0) {
+		(void)shaper_remove(nl, &all, &ignored);
+		return -1;
+	}
+	*ret_ifb = ifb;
+	return 0;
 }

@@ -9,8 +9,9 @@
 int bandwidth_attach(const struct cni_args *args, const struct bandwidth_conf *conf,
 		     struct cni_result *result, struct cni_error *err);
 
-/* DEL: all that the attachment has, whatever the configuration says by now. */
-int bandwidth_detach(const struct cni_args *args, struct cni_error *err);
+/* DEL: the ifb, whatever the configuration says by now, and the qdiscs that it asks for. */
+int bandwidth_detach(const struct cni_args *args, const struct bandwidth_conf *conf,
+		     struct cni_error *err);
 
 /* GC: ifb links of this network's attachments that are not valid. */
 int bandwidth_gc(const struct cni_args *args, struct cni_error *err);
@@ -19,28 +20,16 @@ int bandwidth_gc(const struct cni_args *args, struct cni_error *err);
 int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *conf,
 		    struct cni_error *err);
 
-/*
- * What the verbs share: where the attachment's ifb may be: [0] the reference's name, of network and
- * container, and [1] one that the interface is part of, for a container with two interfaces in one
- * network …
+/* What the verbs share: by what an attachment's ifb is known. The names are the reference's, of
+ * network and container, and one that the interface is part of … */
+void bandwidth_id(const struct owner *owner, struct shaper_id *ret);
+
+/* … and what there is of it. The host end of the pod's interface must be there, and in prevResult.
  */
-struct bandwidth_names {
-	char text[SHAPER_NAMES][IFNAME_MAX];
-	const char *list[SHAPER_NAMES]; /* the same */
+struct bandwidth_found {
+	struct shaper_id id;
+	struct link veth, ifb; /* ifb.index 0: none */
+	struct shaper_view on;
 };
-void bandwidth_names(const struct owner *owner, struct bandwidth_names *ret);
-
-/* … the host end of the pod's interface, which prevResult must list, and what is on it … */
-int bandwidth_find(const struct cni_args *args, struct nl *host,
-		   const struct bandwidth_names *names, struct shaper_view *ret,
+int bandwidth_find(const struct cni_args *args, struct nl *host, struct bandwidth_found *ret,
 		   struct cni_error *err);
-
-/* … and whose the link at one of the names is. */
-enum bandwidth_place {
-	BANDWIDTH_FREE,
-	BANDWIDTH_OURS,	   /* this attachment's; or, at the first name, the Go plugin's */
-	BANDWIDTH_SIBLING, /* another attachment's */
-	BANDWIDTH_FOREIGN,
-};
-enum bandwidth_place bandwidth_place(const struct shaper_view *view, size_t i,
-				     const struct owner *owner);

@@ -47,77 +47,53 @@ static int check_side(const struct side *s, const struct tbf *want, bool fq_code
 	return 0;
 }
 
-static int check_detour(const struct shaper_view *v, const struct link *ifb, struct cni_error *err)
+static int check_detour(const struct bandwidth_found *f, struct cni_error *err)
 {
-	const char *veth = v->link.name;
+	const char *veth = f->veth.name, *ifb = f->ifb.name;
 
-	if (strcmp(v->entry.kind, "ingress") != 0)
+	if (strcmp(f->on.entry.kind, "ingress") != 0)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"what comes from the pod is not caught: %s has no ingress qdisc",
 				veth);
-	if (v->redirect.n == 0)
+	if (!f->on.redirect.found)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"what comes from the pod is not redirected: %s has no filter that "
 				"sends all to %s",
-				veth, ifb->name);
-	if (v->redirect.to != ifb->index)
+				veth, ifb);
+	if (f->on.redirect.to != f->ifb.index)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"the filter of %s redirects to link number %d, expected %d (%s)",
-				veth, v->redirect.to, ifb->index, ifb->name);
-	if (!(ifb->flags & IFF_UP))
+				veth, f->on.redirect.to, f->ifb.index, ifb);
+	if (!(f->ifb.flags & IFF_UP))
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"ifb %s is down, so that nothing comes from the pod: ip link set "
 				"%s up",
-				ifb->name, ifb->name);
+				ifb, ifb);
 	return 0;
-}
-
-/* The place of our ifb; without one, the first. */
-static size_t ifb_place(const struct shaper_view *view, const struct owner *owner)
-{
-	for (size_t i = 0; i < SHAPER_NAMES; i++) {
-		if (bandwidth_place(view, i, owner) == BANDWIDTH_OURS)
-			return i;
-	}
-	return SHAPER_NAMES;
-}
-
-static int compare(struct nl *host, const struct owner *owner, const struct bandwidth_conf *conf,
-		   const struct bandwidth_names *names, struct shaper_view *v,
-		   struct cni_error *err)
-{
-	const size_t place = ifb_place(v, owner);
-	const struct link *ifb = &v->ifb[place % SHAPER_NAMES];
-	const struct side out = { v->link.name, "ingressRate, ingressBurst", &v->root, &v->inner };
-	const struct side in = { ifb->name, "egressRate, egressBurst", &v->ifb_root,
-				 &v->ifb_inner };
-
-	if (conf->egress.rate != 0 && place == SHAPER_NAMES)
-		return cni_fail(err, CNI_CHECK_FAILED, "ifb %s of %s is gone", names->list[0],
-				v->link.name);
-	if (shaper_look_closely(host, place % SHAPER_NAMES, v, err) < 0)
-		return -1;
-	if (conf->ingress.rate != 0 && check_side(&out, &conf->ingress, conf->fq_codel, err) < 0)
-		return -1;
-	if (conf->egress.rate == 0)
-		return 0;
-	if (check_side(&in, &conf->egress, conf->fq_codel, err) < 0)
-		return -1;
-	return check_detour(v, ifb, err);
 }
 
 int bandwidth_check(const struct cni_args *args, const struct bandwidth_conf *conf,
 		    struct cni_error *err)
 {
-	const struct owner owner = cni_owner(args);
 	scoped_nl struct nl host = { 0 };
-	struct bandwidth_names names;
-	struct shaper_view view;
+	struct bandwidth_found f;
+	const struct side out = { f.veth.name, "ingressRate, ingressBurst", &f.on.root,
+				  &f.on.inner };
+	const struct side in = { f.ifb.name, "egressRate, egressBurst", &f.on.ifb_root,
+				 &f.on.ifb_inner };
 
 	if (!bandwidth_conf_shapes(conf))
 		return 0;
-	bandwidth_names(&owner, &names);
-	if (nl_open(&host, err) < 0 || bandwidth_find(args, &host, &names, &view, err) < 0)
+	if (nl_open(&host, err) < 0 || bandwidth_find(args, &host, &f, err) < 0)
 		return -1;
-	return compare(&host, &owner, conf, &names, &view, err);
+	if (conf->ingress.rate != 0 && check_side(&out, &conf->ingress, conf->fq_codel, err) < 0)
+		return -1;
+	if (conf->egress.rate == 0)
+		return 0;
+	if (f.ifb.index == 0)
+		return cni_fail(err, CNI_CHECK_FAILED, "ifb %s of %s is gone", f.id.names[0],
+				f.veth.name);
+	if (check_side(&in, &conf->egress, conf->fq_codel, err) < 0)
+		return -1;
+	return check_detour(&f, err);
 }

@@ -17,6 +17,16 @@ static int add(const struct cni_args *args, struct cni_result *result, struct cn
 	return bandwidth_attach(args, &conf, result, err);
 }
 
+/* A configuration that cannot be read asks for nothing. */
+static int del(const struct cni_args *args, struct cni_error *err)
+{
+	struct bandwidth_conf conf = { .fq_codel = false };
+	struct cni_error ignored;
+
+	(void)bandwidth_conf_parse(args, &conf, &ignored);
+	return bandwidth_detach(args, &conf, err);
+}
+
 static int check(const struct cni_args *args, struct cni_error *err)
 {
 	struct bandwidth_conf conf;
@@ -32,7 +42,7 @@ const struct cni_plugin bandwidth_plugin = {
 	.chained = true,
 	.validate = validate,
 	.add = add,
-	.del = bandwidth_detach,
+	.del = del,
 	.check = check,
 	.gc = bandwidth_gc,
 	.status = validate,

@@ -214,6 +214,25 @@ def a_veth_of_that_number_is_another(w):
     call(w, "DEL", conf(pod, BOTH), pod).ok()
 
 
+@test
+def a_pod_on_the_same_number_keeps_its_shapes(w):
+    """Numbers are per namespace: a veth of the host with the number of our peer, whose own peer has our number."""
+    a, b = w.pod("a"), w.pod("b")
+    w.pod("third")
+    plug(w, veth="va", pod=a)
+    inside = a.json("ip -j -d link show dev eth0")[0]
+    w.sh("ip link set va netns third")
+    w.sh(f"ip link add vb index {inside['link_index']} type veth peer name eth0 index {inside['ifindex']} netns b;"
+         "ip link set vb up")
+    b.sh("ip link set eth0 up")
+    call(w, "ADD", conf(b, BOTH, veths=("vb",)), b, id="other").ok()
+    before = node(w)
+    call(w, "ADD", conf(a, BOTH, veths=("vb",)), a).fails(7, "is not in host ns")
+    call(w, "CHECK", conf(a, BOTH, veths=("vb",)), a).fails(7, "is not in host ns")
+    call(w, "DEL", conf(a, BOTH, veths=("vb",)), a).ok()
+    w.same(before, node(w))
+
+
 # ---- again, and what is in the way
 
 @test
@@ -223,10 +242,10 @@ def add_again_replaces(w):
     first = call(w, "ADD", conf(pod, BOTH), pod).ok().json
     eq(call(w, "ADD", conf(pod, BOTH), pod).ok().json, first, "the same result")
     call(w, "ADD", conf(pod, {"egressRate": 80000, "egressBurst": 800}), pod).ok()
-    eq((len(qdiscs(w, "vhost")), qdiscs(w, IFB)[0]["options"]["rate"]), (1, 10000), "the new rates, and only they")
-    call(w, "ADD", conf(pod, INGRESS), pod).ok()
-    eq(ifbs(w), [], "no egress any more")
-    call(w, "DEL", conf(pod), pod).ok()
+    eq([qdiscs(w, dev)[0]["options"]["rate"] for dev in ("vhost", IFB)], [1000, 10000], "the new rate, of its direction")
+    call(w, "ADD", conf(pod, {"ingressRate": 80000, "ingressBurst": 800}), pod).ok()
+    eq([qdiscs(w, dev)[0]["options"]["rate"] for dev in ("vhost", IFB)], [10000, 10000], "and of the other")
+    call(w, "DEL", conf(pod, INGRESS), pod).ok()
     w.same(before, node(w))
 
 
@@ -285,30 +304,37 @@ def del_goes_on_past_failures(w):
     pod = plug(w)
     c = conf(pod, BOTH)
     before = node(w)
+    told = []
     for k in range(1, 20):
         call(w, "ADD", c, pod).ok()
         reply, hit = interrupted(w, "DEL", c, pod, f"sendto:error=EIO:when={k}")
         if hit:
-            reply.fails()
+            told.append(reply.fails().msg)
         call(w, "DEL", c, pod).ok()
         w.same(before, node(w), str(k))
         if not hit:
             break
     assert k >= 4, k
+    assert "delete qdisc ingress of vhost: " in told[-1], told
 
 
 @test
-def a_taken_name_is_told_and_left_alone(w):
+def a_taken_name_is_left_alone(w):
     pod = plug(w)
     c = conf(pod, EGRESS)
     for make in (f"ip link add {IFB} type bridge", f"ip link add {IFB} type ifb; ip link set {IFB} alias mine"):
         w.sh(make)
         before = node(w)
-        call(w, "ADD", c, pod).fails(101, IFB)
-        w.same(before, node(w), "after ADD")
+        eq(call(w, "ADD", c, pod).ok().json["interfaces"][-1]["name"], second_name("eth0"), make)
+        call(w, "CHECK", c, pod).ok()
         call(w, "DEL", c, pod).ok()
         w.same(before, node(w), "after DEL")
-        w.sh(f"ip link del {IFB}")
+        w.sh(f"ip link add {second_name('eth0')} type bridge")
+        before = node(w)
+        call(w, "ADD", c, pod).fails(100, f"create ifb {second_name('eth0')}: File exists")
+        call(w, "DEL", c, pod).ok()
+        w.same(before, node(w), "both names are taken")
+        w.sh(f"ip link del {IFB}; ip link del {second_name('eth0')}")
 
 
 @test
@@ -330,6 +356,53 @@ def qdiscs_of_others_are_told_and_left_alone(w):
     w.same(before, node(w), "somebody's mirror")
     # In the other direction nothing is in the way.
     call(w, "ADD", conf(pod, INGRESS), pod).ok()
+
+
+THEIRS = ("ip link add theirs type ifb; ip link set theirs up; tc qdisc add dev vhost ingress; tc filter add dev vhost"
+          " parent ffff: protocol all u32 match u32 0 0 action mirred egress redirect dev theirs")
+
+
+@test
+def a_redirect_of_others_is_left_alone(w):
+    pod = plug(w)
+    w.sh(THEIRS)
+    before = node(w)
+    call(w, "ADD", conf(pod, INGRESS), pod).ok()
+    call(w, "DEL", conf(pod, INGRESS), pod).ok()
+    w.same(before, node(w), "ingress alone")
+    call(w, "ADD", conf(pod, BOTH), pod).fails(101, "vhost has an ingress qdisc already")
+    w.same(before, node(w), "in the way")
+    call(w, "DEL", conf(pod, BOTH), pod).ok()
+    w.same(before, node(w), "DEL")
+
+
+@test
+def a_pod_that_was_never_shaped_keeps_its_queues(w):
+    pod = plug(w)
+    w.sh("tc qdisc add dev vhost root handle 1: tbf rate 1mbit burst 9k limit 9k; tc qdisc add dev vhost ingress")
+    before = node(w)
+    for keys in ({}, {"ingressRate": 0}, {"ingressRate": 8000}, {"ingressRate": "wrong"}):
+        call(w, "DEL", conf(pod, keys), pod).ok()
+        w.same(before, node(w), str(keys))
+    call(w, "DEL", conf(pod, EGRESS), pod).ok()
+    eq([q["kind"] for q in qdiscs(w, "vhost")], ["tbf"], "what an interrupted ADD of this configuration leaves")
+
+
+@test
+def two_instances_in_one_chain(w):
+    """One for each direction, in both orders; the reference leaves the other's work alone, too."""
+    pod = plug(w)
+    before = node(w)
+    for order in ((INGRESS, EGRESS), (EGRESS, INGRESS)):
+        c = conf(pod, order[0])
+        for keys in order:
+            c = {**conf(pod, keys), "prevResult": call(w, "ADD", {**conf(pod, keys), "prevResult": c["prevResult"]}, pod).ok().json}
+        eq(([q["kind"] for q in qdiscs(w, "vhost")], ifbs(w)), (["tbf", "ingress"], [IFB]), str(order))
+        for keys in order:
+            call(w, "CHECK", {**conf(pod, keys), "prevResult": c["prevResult"]}, pod).ok()
+        call(w, "DEL", {**conf(pod, order[1]), "prevResult": c["prevResult"]}, pod).ok()
+        call(w, "DEL", {**conf(pod, order[0]), "prevResult": c["prevResult"]}, pod).ok()
+        w.same(before, node(w), str(order))
 
 
 @test
@@ -377,7 +450,7 @@ def two_interfaces_at_the_same_time(w):
 
 @test
 def an_ifb_in_the_making_is_another_interfaces(w):
-    """Made, and neither marked nor up: between two messages of an ADD for another interface."""
+    """Made, and neither marked nor up: between the two batches of an ADD for another interface."""
     pod = plug(w)
     w.sh(f"ip link add {IFB} type ifb")
     before = node(w)
@@ -432,7 +505,9 @@ def del_needs_nothing(w):
     eq(len(qdiscs(w, veth)), 2, "shaped")
     bare = {"cniVersion": "1.1.0", "name": "n", "type": "bandwidth"}
     w.call("bandwidth", "DEL", bare, None).ok()
-    eq((qdiscs(w, veth), ifbs(w)), ([], []), "all of it")
+    eq(([q["kind"] for q in qdiscs(w, veth)], ifbs(w)), (["tbf"], []), "all that is surely ours, and harms")
+    w.call("bandwidth", "DEL", {**bare, **INGRESS}, None).ok()
+    eq(qdiscs(w, veth), [], "and the rest")
     w.chain(conflist, "DEL", pod).ok()
     # The namespace is gone, and the veth with it.
     w.chain(conflist, "ADD", pod).ok()
@@ -555,6 +630,22 @@ def taken_over_in_both_ways(w):
     eq(ifbs(w), [], "our ADD, Go's DEL")
     call(w, "DEL", c, pod).ok()
     w.same(before, node(w), "and what Go leaves")
+
+
+@test
+def a_sibling_of_the_references_keeps_its_shapes(w):
+    """The container's other interface was attached by Go, under the name that has no interface in it."""
+    pod = plug(w)
+    plug(w, veth="vsecond", ifname="eth1", pod=pod, net=2)
+    c0, c1 = conf(pod, BOTH), conf(pod, BOTH, veths=("vsecond",), ifname="eth1")
+    call(w, "ADD", c0, pod, path=GO).ok()
+    before = node(w)
+    for _ in range(2):
+        call(w, "ADD", c1, pod, ifname="eth1").ok()
+        call(w, "CHECK", c1, pod, ifname="eth1").ok()
+    call(w, "CHECK", c0, pod).ok()
+    call(w, "DEL", c1, pod, ifname="eth1").ok()
+    w.same(before, node(w))
 
 
 # ---- measured

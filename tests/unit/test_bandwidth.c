@@ -165,12 +165,12 @@ static void the_burst_that_is_named_will_do(void **state)
 static void names(void **state)
 {
 	const struct owner owner = { "cni-plugin-bandwidth-test", "dummy", "eth0" };
-	struct bandwidth_names found;
+	struct shaper_id found;
 
 	(void)state;
-	bandwidth_names(&owner, &found);
-	assert_string_equal(found.list[0], "bwpa8eda89404b7");
-	assert_string_equal(found.list[1], "bwp6bd65842516c");
+	bandwidth_id(&owner, &found);
+	assert_string_equal(found.names[0], "bwpa8eda89404b7");
+	assert_string_equal(found.names[1], "bwp6bd65842516c");
 }
 
 int main(void)
