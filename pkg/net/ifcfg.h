@@ -39,3 +39,9 @@ struct link_values {
 	bool promisc, allmulti;
 	uint32_t mtu, txqlen;
 };
+
+/* Is any of them chosen? */
+static inline bool link_values_any(const struct link_values *v)
+{
+	return v->has_mac || v->has_promisc || v->has_mtu || v->has_allmulti || v->has_txqlen;
+}

@@ -12,6 +12,26 @@
 #include "netlink/linkmsg.h"
 #include "netlink/req.h"
 
+void link_values_take(struct link_values *v, const struct link *link,
+		      const struct link_values *want)
+{
+	if (want->has_mac && !v->has_mac)
+		v->mac = link->mac;
+	if (want->has_promisc && !v->has_promisc)
+		v->promisc = (link->flags & IFF_PROMISC) != 0;
+	if (want->has_mtu && !v->has_mtu)
+		v->mtu = link->mtu;
+	if (want->has_allmulti && !v->has_allmulti)
+		v->allmulti = (link->flags & IFF_ALLMULTI) != 0;
+	if (want->has_txqlen && !v->has_txqlen)
+		v->txqlen = link->txqlen;
+	v->has_mac |= want->has_mac;
+	v->has_promisc |= want->has_promisc;
+	v->has_mtu |= want->has_mtu;
+	v->has_allmulti |= want->has_allmulti;
+	v->has_txqlen |= want->has_txqlen;
+}
+
 static void put_flag(struct nl_req *req, const struct link *now, unsigned flag, bool on,
 		     const char *what)
 {
@@ -83,25 +103,29 @@ static int get_nsid(struct nl *nl, int netns_fd, int *ret, struct cni_error *err
 	return 0;
 }
 
+static bool is_far_end(const struct link *end, const struct link *inside, int nsid)
+{
+	return strcmp(end->kind, "veth") == 0 && end->peer == inside->index &&
+	       end->peer_elsewhere && end->peer_nsid == nsid;
+}
+
 int link_host_end(struct nl *host, int netns_fd, const struct link *inside, struct link *ret,
 		  struct cni_error *err)
 {
 	struct link end;
-	int nsid;
+	int nsid = -1;
 
-	if (strcmp(inside->kind, "veth") == 0 && inside->peer != 0 && inside->peer_elsewhere) {
-		if (get_nsid(host, netns_fd, &nsid, err) < 0)
+	if (strcmp(inside->kind, "veth") == 0 && inside->peer != 0 && inside->peer_elsewhere &&
+	    get_nsid(host, netns_fd, &nsid, err) < 0)
+		return -1;
+	if (nsid >= 0 && link_get_index(host, inside->peer, &end, err) < 0) {
+		if (err->sys != ENODEV)
 			return -1;
-		if (link_get_index(host, inside->peer, &end, err) == 0) {
-			if (strcmp(end.kind, "veth") == 0 && end.peer == inside->index &&
-			    end.peer_elsewhere && end.peer_nsid == nsid) {
-				*ret = end;
-				return 0;
-			}
-		} else if (err->sys != ENODEV) {
-			return -1;
-		}
+		nsid = -1;
 	}
-	return cni_fail_sys(err, ENODEV, "%s is no veth whose other end is on this host",
-			    inside->name);
+	if (nsid < 0 || !is_far_end(&end, inside, nsid))
+		return cni_fail_sys(err, ENODEV, "%s is no veth whose other end is on this host",
+				    inside->name);
+	*ret = end;
+	return 0;
 }

@@ -7,6 +7,10 @@
 
 /* Changes of a link that is in use already. */
 
+/* Take from `link` each property that `want` has and `v` does not have yet. */
+void link_values_take(struct link_values *v, const struct link *link,
+		      const struct link_values *want);
+
 /*
  * Give link `now` what `want` says and `now` does not have, the MAC excepted: one sendmsg, or none
  * when nothing differs. After a failure (the first is told) the others are made all the same.
@@ -17,9 +21,10 @@ int link_set_values(struct nl *nl, const struct link *now, const struct link_val
 /*
  * Change the MAC and keep what the kernel drops on that occasion: permanent neighbours always;
  * where the driver cannot do it while the link is up (EBUSY), it is taken down for it, and the
- * link's routes of all tables and its IPv6 addresses are put back as well (a link-local one that
- * the kernel made is made anew). The kernel announces the IPv4 addresses by gratuitous ARP. All of
- * it is one sendmsg, unless there are more than 50 of them: being killed leaves before or after.
+ * link's unicast routes of all tables and its IPv6 addresses are put back as well. The kernel
+ * announces the IPv4 addresses by gratuitous ARP. All of it is one sendmsg of at most NL_REQ_MSGS
+ * messages, where that suffices: being killed leaves before or after. Goes on past failures, the
+ * first is told.
  */
 int link_change_mac(struct nl *nl, int index, const char *name, const struct mac *mac,
 		    struct cni_error *err);

@@ -352,13 +352,15 @@ def duplicate_keys(w):
 
 # ---- a MAC change keeps what hangs on the link
 
-def hang(pod, ifname="eth0"):
+def hang(pod, ifname="eth0", all=True):
     pod.sh(f"ip neigh add 10.7.0.50 lladdr 02:00:00:00:00:50 dev {ifname} nud permanent;"
            f"ip neigh add fd00:7::50 lladdr 02:00:00:00:00:50 dev {ifname} nud permanent;"
            f"ip route add 192.0.2.0/24 via 10.7.0.1 dev {ifname} table 77 metric 5 mtu 1300;"
-           f"ip route add 198.51.100.0/24 via 10.7.9.9 dev {ifname} onlink src 10.7.0.2;"
            f"ip route add 203.0.113.0/24 dev {ifname} scope link;"
-           f"ip -6 route add 2001:db8::/32 via fd00:7::1 dev {ifname} metric 9 pref high")
+           f"ip -6 route add 2001:db8::/32 via fd00:7::1 dev {ifname} metric 9")
+    if all:
+        pod.sh(f"ip route add 198.51.100.0/24 via 10.7.9.9 dev {ifname} onlink src 10.7.0.2;"
+               f"ip -6 route add 2001:db9::/32 via fd00:7::1 dev {ifname} pref high")
 
 
 @test
@@ -407,7 +409,7 @@ def busy(w, c, pod, id="c1"):
 @test
 def a_driver_that_wants_the_link_down(w):
     pod = wire(w)
-    hang(pod)
+    hang(pod, all=False)  # what struct route describes
 
     def seen():
         return state(w, pod) + pod.sh("ip -6 addr show dev eth0 scope global").stdout
@@ -451,6 +453,26 @@ def many_neighbours_and_routes(w):
     for _ in busy(w, conf(pod, mac=MAC), pod):
         eq(seen(), before, "through down")
         call(w, "DEL", conf(pod), pod).ok()
+
+
+@test
+def a_route_that_cannot_be_put_back(w):
+    """It costs the others nothing."""
+    pod = w.pod("p")
+    pod.sh("ip link add eth0 type veth peer name x; ip addr add 10.7.0.2/16 dev eth0; ip link set x up; ip link set eth0 up;"
+           "ip route add 10.99.0.1/32 dev eth0; ip route add 10.1.0.0/24 via 10.99.0.1; ip route del 10.99.0.1/32")
+    pod.sh("ip -batch -", input="".join(f"route add 10.8.{i}.0/24 via 10.7.0.1\n" for i in range(200)))
+    before = pod.sh("ip route").stdout
+    c = conf(pod, mac=MAC)
+    for k in range(1, 30):
+        code, out, hit = traced(w, "ADD", c, pod, f"-e inject=sendto:error=EBUSY:when={k}", "sendto")
+        if pod.sh("ip route").stdout != before:
+            break
+        call(w, "DEL", c, pod).ok()
+        assert hit, "never taken down"
+    assert code == 1 and "add route 10.1.0.0/24" in out, out
+    eq(pod.sh("ip route").stdout.splitlines(), [x for x in before.splitlines() if "10.1.0.0" not in x])
+    eq((link(pod)["address"] != MAC, FILE.exists()), (True, False), "undone")
 
 
 # ---- both ends
