@@ -3,19 +3,16 @@
  * Theory of operation. The allow-list decides who may switch what, so a pattern must mean here what
  * it means to the reference (RE2), or be refused. What both RE2 and POSIX read in the same way is
  * handed to regcomp(3) as it is; the few things that are only spelt differently (\d, \w, (?: and a
- * backslash before a mark that needs none) are respelt; everything else is refused by name. A
- * group with an anchor is not repeated: glibc's (^a){2} matches "aa".
+ * backslash before a mark that needs none) are respelt; everything else is refused by name, also an
+ * anchor in a group: repeated, it means something else to glibc, whose (^a){2} matches "aa".
  *
  * The program never calls setlocale(3), so ranges are of bytes. Names hold printable ASCII only
  * (conf.c), so newlines, other bytes, and with them ^ $ . need no thought.
  */
-#include <stdint.h>
 #include <string.h>
 
 #include "allowlist.h"
 #include "base/text.h"
-
-#define DEPTH_MAX 31 /* groups in groups */
 
 enum before { NOTHING, ATOM, REPEATED, ANCHOR }; /* what a repetition would repeat */
 
@@ -24,9 +21,7 @@ struct reader {
 	struct text out;
 	const char *problem; /* the first */
 	enum before before;
-	unsigned depth;
-	uint32_t anchors; /* one bit for each group that is open: an anchor is in it */
-	bool anchored;	  /* one is in the group just closed */
+	unsigned depth; /* groups that are open */
 };
 
 static void refuse(struct reader *r, const char *problem)
@@ -38,12 +33,6 @@ static void refuse(struct reader *r, const char *problem)
 static bool is_letter_or_digit(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static void atom(struct reader *r)
-{
-	r->before = ATOM;
-	r->anchored = false;
 }
 
 /* Behind the bracket. A ] that comes first, a [ and a backslash are where the two differ. */
@@ -60,7 +49,7 @@ static void read_set(struct reader *r)
 	}
 	r->at += len + 1;
 	text_add(&r->out, "[%.*s", (int)(r->at - from), from);
-	atom(r);
+	r->before = ATOM;
 }
 
 /* Behind the backslash. */
@@ -77,7 +66,7 @@ static void read_escape(struct reader *r)
 	else /* glibc gives \< \> \` \' meanings of its own */
 		text_add(&r->out, strchr(".[]()*+?{}|^$\\", c) != NULL ? "\\%c" : "%c", c);
 	r->at += c != '\0';
-	atom(r);
+	r->before = ATOM;
 }
 
 static void open_group(struct reader *r)
@@ -86,11 +75,7 @@ static void open_group(struct reader *r)
 		r->at += 2;
 	else if (r->at[0] == '?')
 		refuse(r, "(? other than (?:");
-	if (r->depth == DEPTH_MAX) {
-		refuse(r, "too many groups in groups");
-		return;
-	}
-	r->anchors &= ~(UINT32_C(1) << ++r->depth);
+	r->depth++;
 	r->before = NOTHING;
 	text_add(&r->out, "(");
 }
@@ -103,26 +88,20 @@ static void end_alternative(struct reader *r)
 
 static void close_group(struct reader *r)
 {
-	bool anchored = (r->anchors >> r->depth) & 1;
-
 	if (r->depth == 0) {
 		refuse(r, "a ) without (");
 		return;
 	}
 	end_alternative(r);
 	r->depth--;
-	r->anchors |= (uint32_t)anchored << r->depth;
 	text_add(&r->out, ")");
-	atom(r);
-	r->anchored = anchored;
+	r->before = ATOM;
 }
 
 static void read_repetition(struct reader *r, char c)
 {
 	if (r->before != ATOM)
 		refuse(r, "a repetition of nothing, of a repetition, or a lazy one");
-	else if (r->anchored)
-		refuse(r, "a repetition of a group with ^ or $ in it");
 	text_add(&r->out, "%c", c);
 	r->before = REPEATED;
 }
@@ -151,8 +130,9 @@ static void read_one(struct reader *r)
 		break;
 	case '^':
 	case '$':
+		if (r->depth > 0)
+			refuse(r, "a ^ or $ in a group");
 		r->before = ANCHOR;
-		r->anchors |= UINT32_C(1) << r->depth;
 		text_add(&r->out, "%c", c);
 		break;
 	case '*':
@@ -167,7 +147,7 @@ static void read_one(struct reader *r)
 		if (c < ' ' || c > '~')
 			refuse(r, "a character that is not printable ASCII");
 		text_add(&r->out, "%c", c);
-		atom(r);
+		r->before = ATOM;
 	}
 }
 

@@ -66,8 +66,8 @@ static const struct {
 	{ "^*", "a repetition of nothing" },
 	{ "a{2}", "a {" },
 	{ "a{,3}", "a {" },
-	{ "(?:^a|b$)+", "a repetition of a group with ^ or $ in it" },
-	{ "((x$)y)*", "a repetition of a group with ^ or $ in it" },
+	{ "(?:^a|b)+", "a ^ or $ in a group" },
+	{ "((x$)y)", "a ^ or $ in a group" },
 	{ "a)", "a ) without (" },
 	{ "(a", "a ( that is not closed" },
 	{ "a|", "an empty alternative" },
@@ -136,7 +136,8 @@ static void meaning(void **state)
 		{ "a$b", "a$b", false },
 		{ "a\\$b", "a$b", true },
 		{ "a\\{2\\}", "a{2}", true },
-		{ "(^|x)a", "a", true },
+		{ "^a|b$", "xb", true },
+		{ "^(((a)|(b))c)$", "bc", true },
 	};
 
 	(void)state;
