@@ -6,8 +6,8 @@
  *
  *	kernel switches, in the configuration's order
  *	the MAC (pkg/netlink/remac.c keeps what hangs on it), and tells the neighbours
- *	promiscuous mode, MTU, all-multicast mode, queue length: one sendmsg; then the host end's
- *MTU
+ *	promiscuous mode, MTU, all-multicast mode, queue length: one sendmsg
+ *	the host end's MTU
  *
  * From the file on, undoing is what DEL does: put back what the file says, remove the file. So a
  * crash at any point leaves what the next DEL puts right. A second ADD, after a crash, finds the
@@ -15,17 +15,15 @@
  */
 #include "attach.h"
 
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "allowlist.h"
 #include "backup.h"
 #include "base/undo.h"
+#include "detach.h"
 #include "netlink/linkset.h"
-#include "restore.h"
 #include "switches.h"
-#include "tune.h"
 
 struct attaching {
 	const struct cni_args *args;
@@ -47,75 +45,35 @@ static void close_attaching(struct attaching *a)
 
 /* ---- old values */
 
-/* Of a property that is to be set, and of which nothing older is known. */
-static void remember_link(struct attaching *a)
-{
-	const struct link_values *want = &a->conf->link;
-	struct link_values *old = &a->b.link;
-	const struct link *now = &a->t.link;
-
-	if (want->has_mac && !old->has_mac) {
-		old->has_mac = true;
-		old->mac = now->mac;
-	}
-	if (want->has_promisc && !old->has_promisc) {
-		old->has_promisc = true;
-		old->promisc = (now->flags & IFF_PROMISC) != 0;
-	}
-	if (want->has_mtu && !old->has_mtu) {
-		old->has_mtu = true;
-		old->mtu = now->mtu;
-	}
-	if (want->has_allmulti && !old->has_allmulti) {
-		old->has_allmulti = true;
-		old->allmulti = (now->flags & IFF_ALLMULTI) != 0;
-	}
-	if (want->has_txqlen && !old->has_txqlen) {
-		old->has_txqlen = true;
-		old->txqlen = now->txqlen;
-	}
-	if (wants_host_end(a->conf) && a->b.host_mtu == 0)
-		a->b.host_mtu = a->t.host_end.mtu;
-}
-
-static int set_text(char **member, const char *text, struct cni_error *err)
-{
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	free(*member);
-	*member = copy;
-	return 0;
-}
-
 /* What an earlier ADD of this attachment, killed since, has found; anything else is forgotten. */
-static void load_earlier(struct attaching *a, int64_t netns)
+static int load_earlier(struct attaching *a, int64_t netns, struct cni_error *err)
 {
-	struct cni_error ignored;
 	bool found;
 
-	if (backup_load(a->args, a->conf->data_dir, &a->b, &found, &ignored) < 0 || !found)
-		return;
-	if (!restore_is_same(&a->b, netns, a->t.link.index))
+	if (backup_load(a->args, a->conf->data_dir, &a->b, &found, err) < 0)
+		return err->code == CNI_DECODE ? 0 : -1; /* damaged: replaced */
+	if (found && !tuning_is_same(&a->b, true, netns, a->t.link.index))
 		tuning_backup_free(&a->b);
+	return 0;
 }
 
 static int remember(struct attaching *a, struct cni_error *err)
 {
-	int64_t netns = restore_netns(a->args);
+	const struct switches switches = { .conf = a->conf, .b = &a->b };
+	int64_t netns;
 
-	load_earlier(a, netns);
+	if (tuning_netns(a->args, &netns, err) < 0 || load_earlier(a, netns, err) < 0)
+		return -1;
 	a->b.netns = netns;
 	if (a->t.link.index != 0)
 		a->b.ifindex = a->t.link.index;
-	remember_link(a);
-	if (set_text(&a->b.network, a->args->network, err) < 0 ||
-	    set_text(&a->b.container, a->args->container, err) < 0 ||
-	    set_text(&a->b.ifname, a->args->ifname, err) < 0 ||
-	    switches_remember(a->args->netns_fd, a->conf, &a->b, err) < 0)
+	link_values_take(&a->b.link, &a->t.link, &a->conf->link);
+	if (a->b.host_mtu == 0)
+		a->b.host_mtu = a->t.host_end.mtu;
+	if (tuning_backup_name(&a->b, a->args, err) < 0 ||
+	    switches_call(a->args->netns_fd, switches_remember, &switches, err) < 0)
 		return -1;
-	if (a->b.n_sysctls == 0 && !tuning_conf_has_link(a->conf))
+	if (a->b.n_sysctls == 0 && !link_values_any(&a->b.link))
 		return 0; /* nothing to be put back */
 	return backup_save(a->args, a->conf->data_dir, &a->b, err);
 }
@@ -129,7 +87,7 @@ static void undo_all(void *attaching, const void *unused)
 
 	(void)unused;
 	tune_close(&a->t);
-	(void)restore_values(a->args, &a->b, &ignored);
+	(void)tuning_restore(a->args, &a->b, true, &ignored);
 	(void)backup_remove(a->args, a->conf->data_dir, &ignored);
 }
 
@@ -172,26 +130,45 @@ static int change_link(struct attaching *a, struct cni_error *err)
 
 static int update(struct cni_interface *itf, const struct link_values *v, struct cni_error *err)
 {
-	char mac[MAC_TEXT];
+	char text[MAC_TEXT], *mac;
 
 	if (v->has_mtu)
 		itf->mtu = v->mtu;
 	if (!v->has_mac)
 		return 0;
-	mac_print(&v->mac, mac);
-	return set_text(&itf->mac, mac, err);
+	mac_print(&v->mac, text);
+	mac = strdup(text);
+	if (mac == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	free(itf->mac);
+	itf->mac = mac;
+	return 0;
 }
 
+static bool is_named(const struct cni_interface *itf, const char *ifname)
+{
+	return itf->name != NULL && strcmp(itf->name, ifname) == 0;
+}
+
+static bool is_inside(const struct cni_interface *itf)
+{
+	return itf->sandbox != NULL && itf->sandbox[0] != '\0';
+}
+
+/* Where no entry of the name says that it is inside a pod, each may be the one. */
 static int update_result(const struct attaching *a, struct cni_result *result,
 			 struct cni_error *err)
 {
+	bool inside = false;
+
+	for (size_t i = 0; i < result->n_interfaces; i++)
+		inside |= is_named(&result->interfaces[i], a->args->ifname) &&
+			  is_inside(&result->interfaces[i]);
 	for (size_t i = 0; i < result->n_interfaces; i++) {
 		struct cni_interface *itf = &result->interfaces[i];
 
-		if (itf->name == NULL || strcmp(itf->name, a->args->ifname) != 0 ||
-		    itf->sandbox == NULL || itf->sandbox[0] == '\0')
-			continue;
-		if (update(itf, &a->conf->link, err) < 0)
+		if (is_named(itf, a->args->ifname) && is_inside(itf) == inside &&
+		    update(itf, &a->conf->link, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -200,7 +177,8 @@ static int update_result(const struct attaching *a, struct cni_result *result,
 static int apply(struct attaching *a, struct cni_result *result, struct cni_error *err)
 {
 	scoped_undo struct undo undo = { .n = 0 };
-	const bool has_link = tuning_conf_has_link(a->conf);
+	const struct switches switches = { .conf = a->conf };
+	const bool has_link = link_values_any(&a->conf->link);
 
 	if (a->conf->n_sysctls != 0 && allowlist_check(a->conf, err) < 0)
 		return -1;
@@ -209,7 +187,7 @@ static int apply(struct attaching *a, struct cni_result *result, struct cni_erro
 	if (update_result(a, result, err) < 0 || remember(a, err) < 0)
 		return -1;
 	undo_push(&undo, undo_all, a, NULL);
-	if (switches_apply(a->args->netns_fd, a->conf, err) < 0 ||
+	if (switches_call(a->args->netns_fd, switches_apply, &switches, err) < 0 ||
 	    (has_link && change_link(a, err) < 0))
 		return -1;
 	undo_commit(&undo);
@@ -224,7 +202,7 @@ int tuning_attach(const struct cni_args *args, const struct tuning_conf *conf,
 	/* Without memory it should fail before anything is changed. */
 	if (cni_result_copy(result, &args->prev, err) < 0)
 		return -1;
-	if (conf->n_sysctls == 0 && !tuning_conf_has_link(conf))
+	if (conf->n_sysctls == 0 && !link_values_any(&conf->link))
 		return 0;
 	return apply(&a, result, err);
 }

@@ -8,13 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/fs.h"
 #include "base/scoped.h"
 #include "base/text.h"
-
-#define STRAY_SECONDS 60
 
 static int open_dir(const char *dir, int *ret_fd, struct cni_error *err)
 {
@@ -38,17 +35,22 @@ static int read_file(int dir_fd, const char *name, struct tuning_backup *ret, st
 	struct stat st;
 	size_t len;
 
-	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open %s", name);
+	if (fd < 0) /* ELOOP: a symbolic link */
+		return cni_fail_sys_code(err, errno == ELOOP ? CNI_DECODE : CNI_IO, errno,
+					 "open %s", name);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return cni_fail(err, CNI_DECODE, "%s is no regular file", name);
-	if (fs_read_all(fd, TUNING_BACKUP_MAX, name, &text, &len, err) < 0)
+	if (fs_read_all(fd, TUNING_BACKUP_MAX, name, &text, &len, err) < 0) {
+		err->code = err->sys == EFBIG ? CNI_DECODE : err->code;
 		return -1;
-	if (tuning_backup_decode(text, len, ret, err) < 0)
-		return cni_wrap(err, "%s", name);
-	return 0;
+	}
+	if (tuning_backup_decode(text, len, ret, err) == 0)
+		return 0;
+	err->code = err->code == CNI_INVALID_CONFIG ? CNI_DECODE : err->code;
+	return cni_wrap(err, "%s", name);
 }
 
+/* The reference does not say. */
 static bool is_named(const char *said, const char *name)
 {
 	return said == NULL || strcmp(said, name) == 0;
@@ -57,22 +59,23 @@ static bool is_named(const char *said, const char *name)
 int backup_load(const struct cni_args *args, const char *dir, struct tuning_backup *ret,
 		bool *ret_found, struct cni_error *err)
 {
-	struct tuning_backup b = { .n_sysctls = 0 };
+	SCOPED(tuning_backup_free) struct tuning_backup b = { .n_sysctls = 0 };
 	char name[NAME_MAX + 1];
 	scoped_fd int dir_fd = -1;
 
 	*ret_found = false;
 	if (!file_name(args, name))
 		return 0; /* none of that name can have been made */
-	if (open_dir(dir, &dir_fd, err) < 0)
+	if (open_dir(dir, &dir_fd, err) < 0 || read_file(dir_fd, name, &b, err) < 0)
 		return err->sys == ENOENT || err->sys == ENOTDIR ? 0 : -1;
-	if (read_file(dir_fd, name, &b, err) < 0)
-		return err->sys == ENOENT ? 0 : -1;
-	if (!is_named(b.container, args->container) || !is_named(b.ifname, args->ifname)) {
-		tuning_backup_free(&b);
-		return 0;
-	}
+	if (!is_named(b.container, args->container) || !is_named(b.ifname, args->ifname))
+		return cni_fail(err, CNI_CONFLICT,
+				"%s/%s holds the old values of container %s, interface %s (remove "
+				"it if that is gone)",
+				dir, name, b.container != NULL ? b.container : "?",
+				b.ifname != NULL ? b.ifname : "?");
 	*ret = b;
+	b = (struct tuning_backup){ .n_sysctls = 0 };
 	*ret_found = true;
 	return 0;
 }
@@ -124,16 +127,6 @@ static bool is_stale(const struct cni_args *args, int dir_fd, const char *name)
 	return stale;
 }
 
-/* Left by a program that was killed while it wrote; a younger one may still be written to. */
-static bool is_stray(int dir_fd, const char *name)
-{
-	struct stat st;
-
-	return strncmp(name, ".tmp-", 5) == 0 &&
-	       fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-	       time(NULL) - st.st_mtime > STRAY_SECONDS;
-}
-
 static void close_dirp(DIR **dir)
 {
 	if (*dir != NULL)
@@ -152,8 +145,7 @@ int backup_gc(const struct cni_args *args, const char *dir, struct cni_error *er
 		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s", dir);
 	cni_clear(err);
 	while ((entry = readdir(d)) != NULL) {
-		if ((is_stray(dirfd(d), entry->d_name) ||
-		     is_stale(args, dirfd(d), entry->d_name)) &&
+		if (is_stale(args, dirfd(d), entry->d_name) &&
 		    fs_remove_at(dirfd(d), entry->d_name, &step) < 0)
 			cni_keep_first(err, &step);
 	}

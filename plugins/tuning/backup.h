@@ -5,9 +5,8 @@
 
 /* Backup files: DIR/CONTAINER_IFNAME.json, where the reference keeps its own. */
 
-/* The attachment's file. *ret_found false: there is none, or it is somebody else's (of another
- * attachment whose names give the same file name). A file that makes no sense is CNI_DECODE or
- * CNI_INVALID_CONFIG; the caller's to decide what that means. */
+/* The attachment's file; *ret_found false: there is none. A damaged one is CNI_DECODE, and
+ * CNI_CONFLICT that of another attachment, whose names give the same file name. */
 int backup_load(const struct cni_args *args, const char *dir, struct tuning_backup *ret,
 		bool *ret_found, struct cni_error *err);
 

@@ -1,77 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <net/if.h>
+#include <string.h>
 
 #include "attach.h"
+#include "base/text.h"
+#include "detach.h"
+#include "netlink/linkset.h"
 #include "switches.h"
-#include "tune.h"
 
-static int check_mac(const struct link *link, const struct mac *want, struct cni_error *err)
+static const char *const properties[] = { "Ethernet", "promiscuous mode", "MTU",
+					  "all-multicast mode", "transmit queue length" };
+
+struct texts {
+	char of[ARRAY_SIZE(properties)][MAC_TEXT];
+};
+
+/* What is not chosen is zero on both sides, and so equal. */
+static struct texts print(const struct link_values *v)
 {
-	char is[MAC_TEXT], should[MAC_TEXT];
+	struct texts t;
 
-	if (mac_equal(&link->mac, want))
-		return 0;
-	mac_print(&link->mac, is);
-	mac_print(want, should);
-	return cni_fail(err, CNI_CHECK_FAILED,
-			"Error: Tuning configured Ethernet of %s is %s, current value is %s",
-			link->name, should, is);
+	mac_print(&v->mac, t.of[0]);
+	(void)text_format(t.of[1], MAC_TEXT, "%s", v->promisc ? "true" : "false");
+	(void)text_format(t.of[2], MAC_TEXT, "%u", v->mtu);
+	(void)text_format(t.of[3], MAC_TEXT, "%s", v->allmulti ? "true" : "false");
+	(void)text_format(t.of[4], MAC_TEXT, "%u", v->txqlen);
+	return t;
 }
 
-static int check_flag(const struct link *link, unsigned flag, bool want, const char *what,
-		      struct cni_error *err)
+static int compare(const struct link *link, const struct link_values *want, struct cni_error *err)
 {
-	const bool is = (link->flags & flag) != 0;
+	struct link_values now = { .has_mac = false };
+	struct texts should = print(want), is;
 
-	if (is == want)
-		return 0;
-	return cni_fail(err, CNI_CHECK_FAILED,
-			"Error: Tuning configured %s of %s is %s, current value is %s", what,
-			link->name, want ? "true" : "false", is ? "true" : "false");
-}
-
-static int check_number(const struct link *link, uint32_t is, uint32_t want, const char *what,
-			struct cni_error *err)
-{
-	if (is == want)
-		return 0;
-	return cni_fail(err, CNI_CHECK_FAILED,
-			"Error: Tuning configured %s of %s is %u, current value is %u", what,
-			link->name, want, is);
-}
-
-static int check_link(const struct tune *t, const struct tuning_conf *conf, struct cni_error *err)
-{
-	const struct link_values *want = &conf->link;
-	const struct link *is = &t->link;
-
-	if (want->has_mac && check_mac(is, &want->mac, err) < 0)
-		return -1;
-	if (want->has_promisc &&
-	    check_flag(is, IFF_PROMISC, want->promisc, "promiscuous mode", err) < 0)
-		return -1;
-	if (want->has_mtu && check_number(is, is->mtu, want->mtu, "MTU", err) < 0)
-		return -1;
-	if (want->has_mtu && t->host_end.index != 0 &&
-	    check_number(&t->host_end, t->host_end.mtu, want->mtu, "MTU", err) < 0)
-		return -1;
-	if (want->has_allmulti &&
-	    check_flag(is, IFF_ALLMULTI, want->allmulti, "all-multicast mode", err) < 0)
-		return -1;
-	return want->has_txqlen
-		   ? check_number(is, is->txqlen, want->txqlen, "transmit queue length", err)
-		   : 0;
+	link_values_take(&now, link, want);
+	is = print(&now);
+	for (size_t i = 0; i < ARRAY_SIZE(properties); i++) {
+		if (strcmp(is.of[i], should.of[i]) != 0)
+			return cni_fail(err, CNI_CHECK_FAILED,
+					"Error: Tuning configured %s of %s is %s, current value is "
+					"%s",
+					properties[i], link->name, should.of[i], is.of[i]);
+	}
+	return 0;
 }
 
 int tuning_check(const struct cni_args *args, const struct tuning_conf *conf, struct cni_error *err)
 {
+	const struct link_values host = { .has_mtu = true, .mtu = conf->link.mtu };
+	const bool both = conf->mtu_both_ends && conf->link.has_mtu;
 	scoped_tune struct tune t = { .host_end = { .index = 0 } };
 
-	if (switches_check(args->netns_fd, conf, err) < 0)
+	if (switches_call(args->netns_fd, switches_compare, &(struct switches){ .conf = conf },
+			  err) < 0)
 		return -1;
-	if (!tuning_conf_has_link(conf))
+	if (!link_values_any(&conf->link))
 		return 0;
-	if (tune_open(args, conf->mtu_both_ends && conf->link.has_mtu, &t, err) < 0)
+	if (tune_open(args, both, &t, err) < 0 || compare(&t.link, &conf->link, err) < 0)
 		return -1;
-	return check_link(&t, conf, err);
+	return both ? compare(&t.host_end, &host, err) : 0;
 }

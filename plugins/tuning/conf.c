@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "conf/jconf.h"
-#include "conf_keys.h"
 
 /* ---- kernel switches */
 
@@ -109,6 +108,36 @@ static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member
 	return 0;
 }
 
+/*
+ * Of two keys of one name the decoder keeps the last without a word. jansson tells where a second
+ * one ends, but neither which it is if the text before is long, nor in which object: a name that
+ * also stands twice elsewhere is blamed, one that is spelt with an escape or stands behind
+ * another key's duplicate is not seen.
+ */
+static int refuse_duplicates(const struct cni_args *args, const struct tuning_conf *conf,
+			     struct cni_error *err)
+{
+	json_error_t error;
+	scoped_json json_t *doc =
+	    json_loadb(args->stdin_text, args->stdin_len, JSON_REJECT_DUPLICATES, &error);
+	size_t end = doc == NULL && error.position > 0 ? (size_t)error.position : 0;
+	char quoted[TUNING_PATH + 2];
+
+	if (doc != NULL || json_error_code(&error) != json_error_duplicate_key)
+		return 0;
+	for (size_t i = 0; i < conf->n_sysctls; i++) {
+		const char *key = conf->sysctls[i].key;
+
+		if (text_format(quoted, sizeof(quoted), "\"%s\"", key) && strlen(quoted) <= end &&
+		    memcmp(args->stdin_text + end - strlen(quoted), quoted, strlen(quoted)) == 0)
+			return cni_fail(err, CNI_INVALID_CONFIG,
+					"sysctl: duplicated sysctl keys are not allowed: %s stands "
+					"there twice",
+					quoted);
+	}
+	return 0;
+}
+
 static int locate_sysctls(const struct cni_args *args, struct tuning_conf *conf,
 			  struct cni_error *err)
 {
@@ -117,9 +146,6 @@ static int locate_sysctls(const struct cni_args *args, struct tuning_conf *conf,
 
 	if (conf->n_sysctls == 0)
 		return 0;
-	if (strchr(ifname, '/') != NULL)
-		return cni_fail(err, CNI_INVALID_CONFIG,
-				"Interface name (%s) contains an invalid character /", ifname);
 	for (size_t i = 0; i < conf->n_sysctls; i++) {
 		struct tuning_sysctl *s = &conf->sysctls[i];
 
@@ -130,7 +156,7 @@ static int locate_sysctls(const struct cni_args *args, struct tuning_conf *conf,
 					"/proc/sys/net, like net.ipv4.conf.IFNAME.log_martians)",
 					s->key);
 	}
-	return tuning_keys_unique(args->stdin_text, args->stdin_len, err);
+	return refuse_duplicates(args, conf, err);
 }
 
 /* ---- the link */
@@ -282,13 +308,6 @@ void tuning_conf_free(struct tuning_conf *conf)
 {
 	free(conf->sysctls);
 	*conf = (struct tuning_conf){ 0 };
-}
-
-bool tuning_conf_has_link(const struct tuning_conf *conf)
-{
-	const struct link_values *v = &conf->link;
-
-	return v->has_mac || v->has_promisc || v->has_mtu || v->has_allmulti || v->has_txqlen;
 }
 
 const char *tuning_conf_data_dir(const struct cni_args *args)

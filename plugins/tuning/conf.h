@@ -33,9 +33,6 @@ struct tuning_conf {
 int tuning_conf_parse(const struct cni_args *args, struct tuning_conf *ret, struct cni_error *err);
 void tuning_conf_free(struct tuning_conf *conf);
 
-/* Is any property of the link to be set? */
-bool tuning_conf_has_link(const struct tuning_conf *conf);
-
 /* The folder of backup files alone, for DEL and GC, which must work whatever else the file says by
  * now; the default where dataDir could not have been used. */
 const char *tuning_conf_data_dir(const struct cni_args *args);

@@ -7,15 +7,33 @@
 #include "base/text.h"
 #include "conf/jconf.h"
 
-int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value,
-		      struct cni_error *err)
+static struct tuning_old *find(struct tuning_backup *b, const char *path)
 {
-	struct tuning_old *old;
-
 	for (size_t i = 0; i < b->n_sysctls; i++) {
 		if (strcmp(b->sysctls[i].path, path) == 0)
-			return 0;
+			return &b->sysctls[i];
 	}
+	return NULL;
+}
+
+static int set_text(char **member, const char *text, struct cni_error *err)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
+int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value, const char *set,
+		      struct cni_error *err)
+{
+	struct tuning_old *old = find(b, path);
+
+	if (old != NULL)
+		return set_text(&old->set, set, err);
 	if (b->n_sysctls == TUNING_OLD_MAX)
 		return cni_fail(err, CNI_INVALID_CONFIG, "more than %u sysctls to be remembered",
 				TUNING_OLD_MAX);
@@ -23,19 +41,25 @@ int tuning_backup_add(struct tuning_backup *b, const char *path, const char *val
 		b->sysctls = calloc(TUNING_OLD_MAX, sizeof(*b->sysctls));
 	if (b->sysctls == NULL)
 		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	old = &b->sysctls[b->n_sysctls];
+	old = &b->sysctls[b->n_sysctls++];
 	(void)text_format(old->path, sizeof(old->path), "%s", path);
-	old->value = strdup(value);
-	if (old->value == NULL)
-		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	b->n_sysctls++;
-	return 0;
+	return set_text(&old->value, value, err) < 0 ? -1 : set_text(&old->set, set, err);
+}
+
+int tuning_backup_name(struct tuning_backup *b, const struct cni_args *args, struct cni_error *err)
+{
+	if (set_text(&b->network, args->network, err) < 0 ||
+	    set_text(&b->container, args->container, err) < 0)
+		return -1;
+	return set_text(&b->ifname, args->ifname, err);
 }
 
 void tuning_backup_free(struct tuning_backup *b)
 {
-	for (size_t i = 0; i < b->n_sysctls; i++)
+	for (size_t i = 0; i < b->n_sysctls; i++) {
 		free(b->sysctls[i].value);
+		free(b->sysctls[i].set);
+	}
 	free(b->sysctls);
 	free(b->network);
 	free(b->container);
@@ -75,7 +99,9 @@ static bool put_sysctls(json_t *obj, const struct tuning_backup *b)
 	if (!put(obj, "sysctl", sysctls))
 		return false;
 	for (size_t i = 0; i < b->n_sysctls; i++) {
-		if (!put(sysctls, b->sysctls[i].path, json_string(b->sysctls[i].value)))
+		const struct tuning_old *old = &b->sysctls[i];
+
+		if (!put(sysctls, old->path, json_pack("[s, s]", old->value, old->set)))
 			return false;
 	}
 	return true;
@@ -118,20 +144,25 @@ static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member
 			 struct cni_error *err)
 {
 	struct tuning_backup *b = member;
-	const char *path, *text;
+	const char *path, *old, *set;
 	json_t *value;
+	size_t n;
 
 	if (!json_is_object(obj))
 		return jconf_fail(err, CNI_DECODE, at, "expected an object of paths and values");
 	json_object_foreach((json_t *)(uintptr_t)obj, path, value) {
 		const struct jpath here = { .up = at, .key = path };
 
-		if (jconf_str(value, &here, TUNING_VALUE_MAX - 1, &text, err) < 0)
+		if (jconf_array(value, &here, 2, &n, err) < 0)
 			return -1;
-		if (!tuning_path_valid(path))
+		if (n != 2 || !tuning_path_valid(path))
 			return jconf_fail(err, CNI_INVALID_CONFIG, &here,
-					  "no path below /proc/sys/net");
-		if (tuning_backup_add(b, path, text, err) < 0)
+					  "expected a path below /proc/sys/net and two values");
+		if (jconf_str(json_array_get(value, 0), &here, TUNING_VALUE_MAX - 1, &old, err) <
+			0 ||
+		    jconf_str(json_array_get(value, 1), &here, TUNING_VALUE_MAX - 1, &set, err) <
+			0 ||
+		    tuning_backup_add(b, path, old, set, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -140,14 +171,11 @@ static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member
 static int parse_text(const json_t *value, const struct jpath *at, void *member,
 		      struct cni_error *err)
 {
-	char **copy = member;
 	const char *text;
 
 	if (jconf_str(value, at, JCONF_STR_MAX, &text, err) < 0)
 		return -1;
-	free(*copy);
-	*copy = strdup(text);
-	return *copy != NULL ? 0 : cni_fail(err, CNI_INTERNAL, "out of memory");
+	return set_text(member, text, err);
 }
 
 #define AT(member)  .offset = offsetof(struct tuning_backup, member)

@@ -8,10 +8,10 @@
 #define TUNING_BACKUP_MAX (2u << 20) /* bytes of a backup file */
 #define TUNING_OLD_MAX	  512u	     /* switches in it: of two ADDs, if need be */
 
-/* A switch below /proc/sys and what it was. */
+/* A switch below /proc/sys, what it was, and what we have set it to. */
 struct tuning_old {
 	char path[TUNING_PATH];
-	char *value;
+	char *value, *set;
 };
 
 /*
@@ -25,7 +25,7 @@ struct tuning_backup {
 	size_t n_sysctls;
 	/* Whose values these are; NULL and 0: not said (the file is the reference's). */
 	char *network, *container, *ifname;
-	int64_t netns;	 /* its inode */
+	int64_t netns;	 /* who it is: detach.h */
 	int64_t ifindex; /* 0 also: it has switches only */
 };
 
@@ -39,6 +39,10 @@ int tuning_backup_decode(const char *text, size_t len, struct tuning_backup *ret
 
 void tuning_backup_free(struct tuning_backup *b);
 
-/* Remember the old value of a switch, once: a path that is there already keeps its value. */
-int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value,
+/* Remember the old value of a switch, once, and what it is set to: a path that is there already
+ * keeps its old value. */
+int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value, const char *set,
 		      struct cni_error *err);
+
+/* Say whose values these are. */
+int tuning_backup_name(struct tuning_backup *b, const struct cni_args *args, struct cni_error *err);

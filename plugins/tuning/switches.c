@@ -15,11 +15,6 @@
 #define BLANKS	  " \t\n"
 #define FULL_PATH (sizeof("/proc/sys/") + TUNING_PATH)
 
-struct work {
-	const struct tuning_conf *conf;
-	struct tuning_backup *b;
-};
-
 /* The kernel separates numbers by tabs and ends with a newline; people write blanks. */
 static bool same_value(const char *a, const char *b)
 {
@@ -76,50 +71,74 @@ static int write_switch(const char *path, const char *value, struct cni_error *e
 	return 0;
 }
 
-static int no_such(const struct tuning_sysctl *s, struct cni_error *err)
+/* A value that is passed on to every interface, also to those of other networks. */
+static bool spreads(const char *path)
 {
-	return cni_fail_sys_code(err, CNI_INVALID_CONFIG, ENOENT,
-				 "sysctl %s: /proc/sys/%s in the pod's network namespace", s->key,
-				 s->path);
+	static const char all6[] = "net/ipv6/conf/all/";
+
+	return strncmp(path, all6, sizeof(all6) - 1) == 0 ||
+	       strcmp(path, "net/ipv4/ip_forward") == 0 ||
+	       strcmp(path, "net/ipv4/conf/all/forwarding") == 0;
 }
 
-/* ---- the four, inside the namespace */
-
-static int remember(void *arg, struct cni_error *err)
+/* The present value of a configured switch; *ret_same: what is configured. */
+static int look(const struct tuning_sysctl *s, char now[TUNING_VALUE_MAX], bool *ret_same,
+		struct cni_error *err)
 {
-	struct work *w = arg;
-	char now[TUNING_VALUE_MAX];
 	bool readable;
+
+	if (read_switch(s->path, now, &readable, err) < 0)
+		return err->sys != ENOENT
+			   ? cni_wrap(err, "sysctl %s", s->key)
+			   : cni_fail_sys_code(err, CNI_INVALID_CONFIG, ENOENT,
+					       "sysctl %s: /proc/sys/%s in the pod's network "
+					       "namespace",
+					       s->key, s->path);
+	if (!readable)
+		now[0] = '\0';
+	*ret_same = !readable || same_value(now, s->value);
+	return 0;
+}
+
+int switches_remember(void *switches, struct cni_error *err)
+{
+	const struct switches *w = switches;
+	char now[TUNING_VALUE_MAX];
+	bool same;
 
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
 		const struct tuning_sysctl *s = &w->conf->sysctls[i];
 
-		if (read_switch(s->path, now, &readable, err) < 0)
-			return err->sys == ENOENT ? no_such(s, err)
-						  : cni_wrap(err, "sysctl %s", s->key);
-		if (readable && !same_value(now, s->value) &&
-		    tuning_backup_add(w->b, s->path, now, err) < 0)
+		if (look(s, now, &same, err) < 0 ||
+		    (!same && tuning_backup_add(w->b, s->path, now, s->value, err) < 0))
 			return -1;
 	}
 	return 0;
 }
 
-static int apply(void *arg, struct cni_error *err)
+static int apply_one(const struct tuning_sysctl *s, struct cni_error *err)
 {
-	const struct work *w = arg;
 	char now[TUNING_VALUE_MAX];
-	bool readable;
+	struct cni_error ignored;
+	bool same;
+
+	if (write_switch(s->path, s->value, err) == 0)
+		return 0;
+	if (look(s, now, &same, &ignored) < 0)
+		return cni_wrap(err, "sysctl %s", s->key);
+	if (same && now[0] != '\0' &&
+	    (err->sys == EROFS || err->sys == EACCES || err->sys == EPERM))
+		return 0;
+	return cni_wrap(err, "sysctl %s (it is \"%s\")", s->key, now);
+}
+
+int switches_apply(void *switches, struct cni_error *err)
+{
+	const struct switches *w = switches;
 
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
-		const struct tuning_sysctl *s = &w->conf->sysctls[i];
-
-		if (read_switch(s->path, now, &readable, err) < 0)
-			return cni_wrap(err, "sysctl %s", s->key);
-		if (readable && same_value(now, s->value))
-			continue;
-		if (write_switch(s->path, s->value, err) < 0)
-			return cni_wrap(err, "sysctl %s (it is \"%s\")", s->key,
-					readable ? now : "");
+		if (apply_one(&w->conf->sysctls[i], err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -131,38 +150,36 @@ static int restore_one(const struct tuning_old *old, struct cni_error *err)
 
 	if (read_switch(old->path, now, &readable, err) < 0)
 		return err->sys == ENOENT ? 0 : -1;
-	return readable && same_value(now, old->value) ? 0
-						       : write_switch(old->path, old->value, err);
+	return readable && same_value(now, old->set) ? write_switch(old->path, old->value, err) : 0;
 }
 
-static int restore(void *arg, struct cni_error *err)
+int switches_restore(void *switches, struct cni_error *err)
 {
-	const struct work *w = arg;
-	struct cni_error first = { 0 }, step;
+	const struct switches *w = switches;
+	struct cni_error step;
 
+	cni_clear(err);
 	for (size_t i = w->b->n_sysctls; i > 0; i--) {
-		if (restore_one(&w->b->sysctls[i - 1], &step) < 0)
-			cni_keep_first(&first, &step);
+		const struct tuning_old *old = &w->b->sysctls[i - 1];
+
+		if ((w->undo || !spreads(old->path)) && restore_one(old, &step) < 0)
+			cni_keep_first(err, &step);
 	}
-	if (first.code == CNI_OK)
-		return 0;
-	*err = first;
-	return -1;
+	return err->code == CNI_OK ? 0 : -1;
 }
 
-static int compare(void *arg, struct cni_error *err)
+int switches_compare(void *switches, struct cni_error *err)
 {
-	const struct work *w = arg;
+	const struct switches *w = switches;
 	char now[TUNING_VALUE_MAX];
-	bool readable;
+	bool same;
 
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
 		const struct tuning_sysctl *s = &w->conf->sysctls[i];
 
-		if (read_switch(s->path, now, &readable, err) < 0)
-			return err->sys == ENOENT ? no_such(s, err)
-						  : cni_wrap(err, "sysctl %s", s->key);
-		if (readable && !same_value(now, s->value))
+		if (look(s, now, &same, err) < 0)
+			return -1;
+		if (!same)
 			return cni_fail(err, CNI_CHECK_FAILED,
 					"Error: Tuning configured value of %s is %s, current value "
 					"is %s",
@@ -171,33 +188,11 @@ static int compare(void *arg, struct cni_error *err)
 	return 0;
 }
 
-/* ---- the way in */
-
-int switches_remember(int netns_fd, const struct tuning_conf *conf, struct tuning_backup *b,
-		      struct cni_error *err)
+int switches_call(int netns_fd, int (*fn)(void *switches, struct cni_error *err),
+		  const struct switches *s, struct cni_error *err)
 {
-	struct work w = { .conf = conf, .b = b };
+	struct switches copy = *s;
+	size_t n = s->conf != NULL ? s->conf->n_sysctls : s->b->n_sysctls;
 
-	return conf->n_sysctls == 0 ? 0 : netns_call(netns_fd, remember, &w, err);
-}
-
-int switches_apply(int netns_fd, const struct tuning_conf *conf, struct cni_error *err)
-{
-	struct work w = { .conf = conf };
-
-	return conf->n_sysctls == 0 ? 0 : netns_call(netns_fd, apply, &w, err);
-}
-
-int switches_restore(int netns_fd, const struct tuning_backup *b, struct cni_error *err)
-{
-	struct work w = { .b = (struct tuning_backup *)(uintptr_t)b };
-
-	return b->n_sysctls == 0 ? 0 : netns_call(netns_fd, restore, &w, err);
-}
-
-int switches_check(int netns_fd, const struct tuning_conf *conf, struct cni_error *err)
-{
-	struct work w = { .conf = conf };
-
-	return conf->n_sysctls == 0 ? 0 : netns_call(netns_fd, compare, &w, err);
+	return n == 0 ? 0 : netns_call(netns_fd, fn, &copy, err);
 }

@@ -164,6 +164,16 @@ def the_result_is_prevresult(w):
 
 
 @test
+def a_result_without_sandboxes(w):
+    pod = wire(w)
+    c = conf(pod, mac=MAC)
+    for itf in c["prevResult"]["interfaces"]:
+        itf.pop("sandbox", None)
+    got = call(w, "ADD", c, pod).ok().json["interfaces"]
+    eq([itf["mac"] for itf in got], [OTHER, MAC])
+
+
+@test
 def the_backup_file_is_the_references(w):
     pod = wire(w)
     for folder in (DIR, "/run/elsewhere/deep/"):
@@ -176,7 +186,8 @@ def the_backup_file_is_the_references(w):
                                               "txQLen": 1000}, "old values")
         eq(text.startswith('{\n "'), True, "indent")
         eq((oct(file.stat().st_mode & 0o7777), oct(Path(folder).stat().st_mode & 0o7777)), ("0o600", "0o700"))
-        eq(saved["sysctl"], {"net/ipv4/conf/eth0/log_martians": "0", "net/ipv4/ip_local_port_range": "32768\t60999"})
+        eq(saved["sysctl"], {"net/ipv4/conf/eth0/log_martians": ["0", "1"],
+                              "net/ipv4/ip_local_port_range": ["32768\t60999", "20000 30000"]})
         call(w, "DEL", conf(pod, dataDir=folder), pod).ok()
         eq(list(Path(folder).iterdir()), [], "after DEL")
     Path(DIR).chmod(0o600)
@@ -262,6 +273,43 @@ def sysctl_values(w):
 
 
 @test
+def a_switch_is_written_though_it_has_the_value(w):
+    """Some pass what is written to them on to every interface, whatever they are themselves."""
+    pod = wire(w)
+    for name, value in (("net.ipv6.conf.{}.disable_ipv6", "1"), ("net.ipv6.conf.{}.forwarding", "1")):
+        pod.sysctl(name.format("all"), 1)
+        pod.sysctl(name.format("eth0"), 0)
+        call(w, "ADD", conf(pod, sysctl={name.format("all"): value}), pod).ok()
+        eq(pod.sysctl(name.format("eth0")), value, name)
+        call(w, "DEL", conf(pod), pod).ok()
+        eq(pod.sysctl(name.format("eth0")), value, name + " after DEL")
+
+
+@test
+def a_switch_of_others_is_not_put_back(w):
+    pod = wire(w)
+    pod.sh("ip link add eth1 type ifb")
+    spread = {"net.ipv6.conf.all.disable_ipv6": "1", "net.ipv4.ip_forward": "1"}
+    for name in spread:
+        pod.sysctl(name, 0)
+    c = conf(pod, sysctl={**spread, "net.ipv4.ip_local_port_range": "20000 30000", "net.ipv4.tcp_rmem": "4096 65536 100000"})
+    rmem = pod.sysctl("net.ipv4.tcp_rmem")
+    call(w, "ADD", c, pod).ok()
+    pod.sysctl("net.ipv4.ip_local_port_range", "20000 40000")  # by another network of this pod
+    eq(call(w, "DEL", conf(pod), pod).ok().err, "")
+    eq(pod.sysctl("net.ipv4.ip_local_port_range").split(), ["20000", "40000"])
+    eq(pod.sysctl("net.ipv4.tcp_rmem"), rmem, "still ours")
+    eq([pod.sysctl(x) for x in (*spread, "net.ipv6.conf.eth1.disable_ipv6", "net.ipv4.conf.eth1.forwarding")], ["1"] * 4)
+
+
+@test
+def a_failing_add_takes_back_switches_that_spread(w):
+    pod = wire(w)
+    call(w, "ADD", conf(pod, sysctl={"net.ipv4.ip_forward": "1", "net.ipv4.ip_local_port_range": "many"}), pod).fails(100)
+    eq(pod.sysctl("net.ipv4.ip_forward"), "0")
+
+
+@test
 def a_missing_switch_names_key_and_path(w):
     pod = wire(w)
     before = state(w, pod)
@@ -338,7 +386,7 @@ def duplicate_keys(w):
     pod = wire(w)
     text = json.dumps(conf(pod, x={"a": 1}))
     for where, fine in (('"sysctl": {"net.core.a": "1", "net.core.a": "1"}', False),
-                        ('"SysCtl": {"net.core.a": "1", "net.core.\\u0061": "2"}', False),
+                        ('"SysCtl": {"net.core.a": "1", "net.core.x": "' + "y" * 3000 + '", "net.core.a": "2"}', False),
                         ('"args": {"cni": {"sysctl": {"net.core.a": "1", "net.core.b": "\\"", "net.core.a": "1"}}}', False),
                         ('"x": {"net.core.a": "1", "net.core.a": "1"}, "mtu": 1500, "mtu": 1400', True),
                         ('"sysctl": {"net.ipv4.conf.all.log_martians": "1", "net.ipv4.conf.eth0.log_martians": "1"}', True)):
@@ -347,7 +395,10 @@ def duplicate_keys(w):
             r.ok()
             call(w, "DEL", conf(pod), pod).ok()
         else:
-            r.fails(7, "duplicated sysctl keys are not allowed")
+            r.fails(7, 'duplicated sysctl keys are not allowed: "net.core.a" stands there twice')
+    name = "net.core." + "a" * 120
+    r = call(w, "ADD", text.replace('"x": {"a": 1}', f'"sysctl": {{"{name}": "1", "{name}": "1"}}'), pod)
+    r.fails(7, f'duplicated sysctl keys are not allowed: "{name}" stands there twice')
 
 
 # ---- a MAC change keeps what hangs on the link
@@ -641,6 +692,62 @@ def another_pod_of_the_same_name(w):
 
 
 @test
+def del_succeeds_though_something_is_refused(w):
+    pod = w.pod("p")
+    pod.sh("ip link set lo up; ip link add x type veth peer name y; ip link set x up;"
+           "ip link add eth0 link x type macvlan mode bridge; ip link set eth0 up")
+    mac = link(pod)["address"]
+    call(w, "ADD", conf(pod, mtu=1400, mac=MAC, sysctl={MARTIANS: "1"}), pod).ok()
+    pod.sh("ip link set x mtu 1450")
+    r = call(w, "DEL", conf(pod), pod).ok()
+    eq("give link eth0 the MTU 1500" in r.err, True, r.err)
+    eq((link(pod)["mtu"], link(pod)["address"], pod.sysctl("net.ipv4.conf.eth0.log_martians")), (1400, mac, "0"))
+    eq(FILE.exists(), False)
+    call(w, "ADD", conf(pod, sysctl={MARTIANS: "1"}), pod).ok()
+    w.sh("mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys")
+    r = call(w, "DEL", conf(pod), pod).ok()
+    eq(("log_martians" in r.err, FILE.exists()), (True, False), r.err)
+
+
+@test
+def a_file_that_cannot_be_read_now_is_no_damage(w):
+    pod = wire(w)
+    call(w, "ADD", conf(pod, mtu=1400), pod).ok()
+    for k in (1, 2):  # the folder, the file
+        code, _, hit = traced(w, "DEL", conf(pod), pod, f"-P {DIR} -e inject=openat:error=EMFILE:when={k}", "openat")
+        eq((code, hit, link(pod)["mtu"], FILE.exists()), (0, True, 1400, True), f"openat {k}")
+    call(w, "DEL", conf(pod), pod).ok()
+    eq((link(pod)["mtu"], FILE.exists()), (1500, False))
+
+
+@test
+def another_namespace_of_the_same_inode(w):
+    """Numbers of inodes are given again at once, so a file goes by the namespace's cookie."""
+    pod = wire(w)
+    c = conf(pod, sysctl={"net.ipv4.ip_local_port_range": "20000 30000"})
+    call(w, "ADD", c, pod).ok()
+    saved = json.loads(FILE.read_text())
+    FILE.write_text(json.dumps({**saved, "netns": os.stat(pod.path).st_ino}))
+    call(w, "DEL", conf(pod), pod).ok()
+    eq(pod.sysctl("net.ipv4.ip_local_port_range").split(), ["20000", "30000"], "of another namespace")
+    FILE.write_text(json.dumps(saved))
+    call(w, "DEL", conf(pod), pod).ok()
+    eq(pod.sysctl("net.ipv4.ip_local_port_range").split(), ["32768", "60999"], "of this one")
+
+
+@test
+def two_attachments_of_one_file_name(w):
+    pods = [wire(w, "a", "b_eth0"), wire(w, "b", "eth0")]
+    call(w, "ADD", conf(pods[0], mtu=1400), pods[0], id="a", ifname="b_eth0").ok()
+    r = call(w, "ADD", conf(pods[1], mtu=1300), pods[1], id="a_b", ifname="eth0")
+    r.fails(101, "a_b_eth0.json holds the old values of container a, interface b_eth0")
+    eq(link(pods[1])["mtu"], 1500)
+    call(w, "DEL", conf(pods[1]), pods[1], id="a_b", ifname="eth0").ok()
+    call(w, "DEL", conf(pods[0]), pods[0], id="a", ifname="b_eth0").ok()
+    eq(link(pods[0], "b_eth0")["mtu"], 1500)
+
+
+@test
 def damaged_files(w):
     pod = wire(w)
     Path(DIR).mkdir(parents=True)
@@ -649,7 +756,7 @@ def damaged_files(w):
         FILE.write_text(text)
         before = link(pod)
         r = call(w, "DEL", conf(pod), pod).ok()
-        eq("old values are lost" in r.err, True, r.err)
+        eq("old values cannot be read" in r.err, True, r.err)
         eq((FILE.exists(), link(pod)), (False, before), text[:20])
         FILE.write_text(text)
         call(w, "ADD", conf(pod, mtu=1400), pod).ok()
@@ -692,7 +799,7 @@ def gc(w):
     valid = [{"containerID": "b_b", "ifname": "eth0"}]
     call(w, "GC", conf(pods["a"], **{"cni.dev/valid-attachments": valid}), None).ok()
     eq(sorted(p.name for p in Path(DIR).iterdir()),
-       [".tmp-1", "b_b_eth0.json", "bad_eth0.json", "c_eth0.json", "go_eth0.json", "notes.txt"])
+       [".tmp-1", ".tmp-2", "b_b_eth0.json", "bad_eth0.json", "c_eth0.json", "go_eth0.json", "notes.txt"])
     call(w, "GC", conf(pods["a"], **{"cni.dev/valid-attachments": []}), None).ok()
     eq(Path(DIR, "b_b_eth0.json").exists(), False)
     call(w, "GC", conf(pods["a"], dataDir="/run/none", **{"cni.dev/valid-attachments": []}), None).ok()
