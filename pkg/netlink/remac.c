@@ -88,7 +88,7 @@ static void flush(struct change *c)
 {
 	struct cni_error step;
 
-	if (c->req.n > 0 && nl_call(c->nl, &c->req, &step) < 0)
+	if (nl_call(c->nl, &c->req, &step) < 0)
 		cni_keep_first(&c->first, &step);
 	nl_begin(&c->req);
 }

@@ -70,8 +70,10 @@ static int remember(struct attaching *a, struct cni_error *err)
 	link_values_take(&a->b.link, &a->t.link, &a->conf->link);
 	if (a->b.host_mtu == 0)
 		a->b.host_mtu = a->t.host_end.mtu;
-	if (tuning_backup_name(&a->b, a->args, err) < 0 ||
-	    switches_call(a->args->netns_fd, switches_remember, &switches, err) < 0)
+	a->b.network = a->args->network;
+	a->b.container = a->args->container;
+	a->b.ifname = a->args->ifname;
+	if (switches_call(a->args->netns_fd, switches_remember, &switches, err) < 0)
 		return -1;
 	if (a->b.n_sysctls == 0 && !link_values_any(&a->b.link))
 		return 0; /* nothing to be put back */

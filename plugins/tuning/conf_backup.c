@@ -16,24 +16,15 @@ static struct tuning_old *find(struct tuning_backup *b, const char *path)
 	return NULL;
 }
 
-static int set_text(char **member, const char *text, struct cni_error *err)
-{
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	free(*member);
-	*member = copy;
-	return 0;
-}
-
 int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value, const char *set,
 		      struct cni_error *err)
 {
 	struct tuning_old *old = find(b, path);
 
-	if (old != NULL)
-		return set_text(&old->set, set, err);
+	if (old != NULL) {
+		old->set = set;
+		return 0;
+	}
 	if (b->n_sysctls == TUNING_OLD_MAX)
 		return cni_fail(err, CNI_INVALID_CONFIG, "more than %u sysctls to be remembered",
 				TUNING_OLD_MAX);
@@ -41,29 +32,22 @@ int tuning_backup_add(struct tuning_backup *b, const char *path, const char *val
 		b->sysctls = calloc(TUNING_OLD_MAX, sizeof(*b->sysctls));
 	if (b->sysctls == NULL)
 		return cni_fail(err, CNI_INTERNAL, "out of memory");
-	old = &b->sysctls[b->n_sysctls++];
+	old = &b->sysctls[b->n_sysctls];
 	(void)text_format(old->path, sizeof(old->path), "%s", path);
-	return set_text(&old->value, value, err) < 0 ? -1 : set_text(&old->set, set, err);
-}
-
-int tuning_backup_name(struct tuning_backup *b, const struct cni_args *args, struct cni_error *err)
-{
-	if (set_text(&b->network, args->network, err) < 0 ||
-	    set_text(&b->container, args->container, err) < 0)
-		return -1;
-	return set_text(&b->ifname, args->ifname, err);
+	old->value = strdup(value);
+	old->set = set;
+	if (old->value == NULL)
+		return cni_fail(err, CNI_INTERNAL, "out of memory");
+	b->n_sysctls++;
+	return 0;
 }
 
 void tuning_backup_free(struct tuning_backup *b)
 {
-	for (size_t i = 0; i < b->n_sysctls; i++) {
+	for (size_t i = 0; i < b->n_sysctls; i++)
 		free(b->sysctls[i].value);
-		free(b->sysctls[i].set);
-	}
 	free(b->sysctls);
-	free(b->network);
-	free(b->container);
-	free(b->ifname);
+	json_decref(b->doc);
 	*b = (struct tuning_backup){ 0 };
 }
 
@@ -168,16 +152,6 @@ static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member
 	return 0;
 }
 
-static int parse_text(const json_t *value, const struct jpath *at, void *member,
-		      struct cni_error *err)
-{
-	const char *text;
-
-	if (jconf_str(value, at, JCONF_STR_MAX, &text, err) < 0)
-		return -1;
-	return set_text(member, text, err);
-}
-
 #define AT(member)  .offset = offsetof(struct tuning_backup, member)
 #define HAS(member) .has = true, .has_offset = offsetof(struct tuning_backup, member)
 
@@ -189,9 +163,9 @@ static const struct jfield kept[] = {
 	{ "txQLen", J_UINT, AT(link.txqlen), HAS(link.has_txqlen) },
 	{ "hostMtu", J_UINT, AT(host_mtu) },
 	{ "sysctl", J_CUSTOM, .custom = parse_sysctls },
-	{ "network", J_CUSTOM, AT(network), .custom = parse_text },
-	{ "containerID", J_CUSTOM, AT(container), .custom = parse_text },
-	{ "ifname", J_CUSTOM, AT(ifname), .custom = parse_text },
+	{ "network", J_STR, AT(network) },
+	{ "containerID", J_STR, AT(container) },
+	{ "ifname", J_STR, AT(ifname) },
 	{ "netns", J_INT64, AT(netns), .imin = 1, .max = INT64_MAX },
 	{ "ifindex", J_INT64, AT(ifindex), .imin = 1, .max = INT32_MAX },
 };
@@ -209,6 +183,7 @@ int tuning_backup_decode(const char *text, size_t len, struct tuning_backup *ret
 		return -1;
 	}
 	b.link.has_mtu = b.link.mtu != 0;
+	b.doc = take_ptr(&doc);
 	*ret = b;
 	return 0;
 }

@@ -11,7 +11,8 @@
 /* A switch below /proc/sys, what it was, and what we have set it to. */
 struct tuning_old {
 	char path[TUNING_PATH];
-	char *value, *set;
+	char *value;
+	const char *set; /* borrowed */
 };
 
 /*
@@ -24,9 +25,10 @@ struct tuning_backup {
 	struct tuning_old *sysctls; /* in the order in which they were changed */
 	size_t n_sysctls;
 	/* Whose values these are; NULL and 0: not said (the file is the reference's). */
-	char *network, *container, *ifname;
-	int64_t netns;	 /* who it is: detach.h */
-	int64_t ifindex; /* 0 also: it has switches only */
+	const char *network, *container, *ifname; /* borrowed */
+	int64_t netns;				  /* who it is: detach.h */
+	int64_t ifindex;			  /* 0 also: it has switches only */
+	json_t *doc;				  /* what is borrowed from, after reading; owned */
 };
 
 /* The file's text, the caller's to free. */
@@ -40,9 +42,6 @@ int tuning_backup_decode(const char *text, size_t len, struct tuning_backup *ret
 void tuning_backup_free(struct tuning_backup *b);
 
 /* Remember the old value of a switch, once, and what it is set to: a path that is there already
- * keeps its old value. */
+ * keeps its old value. `set` is borrowed. */
 int tuning_backup_add(struct tuning_backup *b, const char *path, const char *value, const char *set,
 		      struct cni_error *err);
-
-/* Say whose values these are. */
-int tuning_backup_name(struct tuning_backup *b, const struct cni_args *args, struct cni_error *err);

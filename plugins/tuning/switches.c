@@ -32,11 +32,6 @@ static bool same_value(const char *a, const char *b)
 	}
 }
 
-static void full_path(const char *path, char full[FULL_PATH])
-{
-	(void)text_format(full, FULL_PATH, "/proc/sys/%s", path);
-}
-
 /* The value without the newline at its end; *ret_readable false: the kernel tells nobody. */
 static int read_switch(const char *path, char value[TUNING_VALUE_MAX], bool *ret_readable,
 		       struct cni_error *err)
@@ -44,7 +39,7 @@ static int read_switch(const char *path, char value[TUNING_VALUE_MAX], bool *ret
 	char full[FULL_PATH];
 	size_t len;
 
-	full_path(path, full);
+	(void)text_format(full, sizeof(full), "/proc/sys/%s", path);
 	*ret_readable = true;
 	if (fs_read_at(AT_FDCWD, full, value, TUNING_VALUE_MAX, &len, err) < 0) {
 		/* EIO: stable_secret that nobody has set. */
@@ -62,7 +57,7 @@ static int write_switch(const char *path, const char *value, struct cni_error *e
 	scoped_fd int fd = -1;
 	size_t len = strlen(value);
 
-	full_path(path, full);
+	(void)text_format(full, sizeof(full), "/proc/sys/%s", path);
 	trace("set %s to \"%s\"", full, value);
 	fd = open(full, O_WRONLY | O_CLOEXEC);
 	/* Nothing to be written would be no write; an empty line empties a list. */
@@ -120,13 +115,13 @@ static int apply_one(const struct tuning_sysctl *s, struct cni_error *err)
 {
 	char now[TUNING_VALUE_MAX];
 	struct cni_error ignored;
-	bool same;
+	bool readable;
 
 	if (write_switch(s->path, s->value, err) == 0)
 		return 0;
-	if (look(s, now, &same, &ignored) < 0)
+	if (read_switch(s->path, now, &readable, &ignored) < 0 || !readable)
 		return cni_wrap(err, "sysctl %s", s->key);
-	if (same && now[0] != '\0' &&
+	if (same_value(now, s->value) &&
 	    (err->sys == EROFS || err->sys == EACCES || err->sys == EPERM))
 		return 0;
 	return cni_wrap(err, "sysctl %s (it is \"%s\")", s->key, now);

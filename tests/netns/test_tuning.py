@@ -327,7 +327,8 @@ def a_read_only_proc_sys_that_is_right_already(w):
     pod.sysctl("net.ipv4.conf.eth0.log_martians", 1)
     w.sh("mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys")
     before = state(w, pod)
-    c = conf(pod, sysctl={MARTIANS: " 1 ", "net.ipv4.ip_local_port_range": "32768  60999\n"})
+    c = conf(pod, sysctl={MARTIANS: " 1 ", "net.ipv4.ip_local_port_range": "32768  60999\n",
+                          "net.ipv4.ip_local_reserved_ports": ""})
     call(w, "ADD", c, pod).ok()
     call(w, "CHECK", c, pod).ok()
     eq(FILE.exists(), False, "nothing to be put back")

@@ -244,8 +244,8 @@ static void a_backup_comes_back(void **state)
 	struct cni_error err;
 
 	(void)state;
-	b.network = strdup("n");
-	b.container = strdup("c");
+	b.network = "n";
+	b.container = "c";
 	assert_int_equal(tuning_backup_add(&b, "net/b", "1\t2", "3 4", &err), 0);
 	assert_int_equal(tuning_backup_add(&b, "net/a", "", "1", &err), 0);
 	assert_int_equal(tuning_backup_add(&b, "net/b", "later", "5", &err), 0);
