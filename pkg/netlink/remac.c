@@ -84,29 +84,26 @@ struct change {
 	struct cni_error first;
 };
 
-static void flush(struct change *c)
+/* Send what has been put, once it is `enough` messages; the last call asks for one. */
+static void send_if(struct change *c, size_t enough)
 {
 	struct cni_error step;
 
+	if (c->req.n < enough)
+		return;
 	if (nl_call(c->nl, &c->req, &step) < 0)
 		cni_keep_first(&c->first, &step);
 	nl_begin(&c->req);
 }
 
-static void make_room(struct change *c)
-{
-	if (c->req.n == NL_REQ_MSGS)
-		flush(c);
-}
-
-/* Around the change: `up` and arp_notify as it is to be, where that is not so for good. */
+/* Before and after the change: arp_notify on, and the link down if it must be; then all back. */
 static void put_frame(struct change *c, bool through_down, bool after)
 {
 	const unsigned mask = through_down ? IFF_UP : 0;
 
 	link_put_set(&c->req, c->link.index, after ? mask : 0, mask);
-	nl_what(&c->req, "set link %s %s for a new MAC", c->link.name, after ? "up" : "down");
-	if (!c->link.arp_notify)
+	nl_what(&c->req, "%s link %s for a new MAC", after ? "resume" : "prepare", c->link.name);
+	if (!c->link.arp_notify) /* else it is on for good */
 		link_put_inet(&c->req, IPV4_DEVCONF_ARP_NOTIFY, after ? 0 : 1);
 }
 
@@ -127,7 +124,7 @@ static void put_neighbours(struct change *c, const struct neighbours *k)
 	for (size_t i = 0; i < k->n; i++) {
 		const struct neighbour *n = &k->list[i];
 
-		make_room(c);
+		send_if(c, NL_REQ_MSGS);
 		nl_msg(&c->req, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &n->ndm,
 		       sizeof(n->ndm));
 		nl_what(&c->req, "put back a permanent neighbour of %s", c->link.name);
@@ -142,7 +139,7 @@ static void put_addresses6(struct change *c, const struct addr *list, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].scope == RT_SCOPE_LINK || (list[i].flags & IFA_F_PERMANENT) == 0)
 			continue;
-		make_room(c);
+		send_if(c, NL_REQ_MSGS);
 		addr_put_add(&c->req, c->link.index, c->link.name, &list[i].net,
 			     list[i].flags | IFA_F_NODAD);
 		nl_tolerate(&c->req, EEXIST);
@@ -157,7 +154,7 @@ static void put_routes(struct change *c, const struct route_found *list, size_t 
 		    list[i].protocol == RTPROT_REDIRECT || list[i].protocol == RTPROT_RA ||
 		    list[i].route.has_gw != gateways)
 			continue;
-		make_room(c);
+		send_if(c, NL_REQ_MSGS);
 		route_put_add(&c->req, c->link.index, c->link.name, &list[i].route);
 		nl_tolerate(&c->req, EEXIST);
 	}
@@ -180,7 +177,7 @@ static int through_down(struct change *c, const struct neighbours *k, struct cni
 		put_routes(c, four, n4, gateways == 1);
 		put_routes(c, six, n6, gateways == 1);
 	}
-	flush(c);
+	send_if(c, 1);
 	return 0;
 }
 
@@ -200,7 +197,7 @@ int link_change_mac(struct nl *nl, int index, const char *name, const struct mac
 	if (r == 0) {
 		put_mac(&c, false);
 		put_neighbours(&c, &k);
-		flush(&c);
+		send_if(&c, 1);
 	}
 	if (c.first.sys == EBUSY && (c.link.flags & IFF_UP) != 0) {
 		cni_clear(&c.first);
