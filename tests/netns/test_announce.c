@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "base/text.h"
 #include "netlink/pod.h"
 
@@ -21,12 +22,6 @@ struct world {
 	struct nl nl;
 	struct link bridge;
 };
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
 
 static struct ipnet net(const char *text)
 {
@@ -182,11 +177,11 @@ static void a_reused_address_is_reachable_at_once(void **state)
 	struct cni_error err;
 
 	attach(&w, w.s->pod_ns, "vethaaa", &first_mac, true);
-	sandbox_host_ok(w.s, "ping -c1 -W1 10.88.0.5 && ping -c1 -W1 fd00:88::5");
+	sandbox_host_ok(w.s, "ping -c1 -W5 10.88.0.5 && ping -c1 -W5 fd00:88::5");
 	assert_ok(link_delete(&w.nl, "vethaaa", &err), &err);
 	attach(&w, second, "vethbbb", &second_mac, true);
-	sandbox_host_ok(w.s, "ping -c1 -W1 10.88.0.5");
-	sandbox_host_ok(w.s, "ping -c1 -W1 fd00:88::5");
+	sandbox_host_ok(w.s, "ping -c1 -W5 10.88.0.5");
+	sandbox_host_ok(w.s, "ping -c1 -W5 fd00:88::5");
 	assert_non_null(strstr(sandbox_host_ok(w.s, "ip neigh"), "02:00:00:00:00:22"));
 	assert_null(strstr(sandbox_host_ok(w.s, "ip neigh"), "02:00:00:00:00:11"));
 	assert_return_code(close(second), errno);
@@ -201,7 +196,7 @@ static void without_announcement_it_is_not(void **state)
 	struct cni_error err;
 
 	attach(&w, w.s->pod_ns, "vethaaa", &first_mac, true);
-	sandbox_host_ok(w.s, "ping -c1 -W1 10.88.0.5");
+	sandbox_host_ok(w.s, "ping -c1 -W5 10.88.0.5");
 	assert_ok(link_delete(&w.nl, "vethaaa", &err), &err);
 	attach(&w, second, "vethbbb", &second_mac, false);
 	assert_int_not_equal(sandbox_host(w.s, "ping -c1 -W1 10.88.0.5"), 0);

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "answer.h"
 #include "base/jpath.h"
 #include "base/text.h"
 #include "netlink/addr.h"
@@ -16,18 +17,6 @@
 #include "netlink/link.h"
 #include "netlink/neigh.h"
 #include "netlink/req.h"
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
-
-static void assert_shows(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is missing in: %s", part, text);
-}
 
 static struct nl opened(void)
 {

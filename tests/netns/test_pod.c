@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer.h"
 #include "base/text.h"
 #include "netlink/addr.h"
 #include "netlink/pod.h"
@@ -19,18 +20,6 @@ struct world {
 	struct link bridge, veth;
 	struct pod pod;
 };
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
-
-static void assert_shows(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is missing in: %s", part, text);
-}
 
 static struct ipnet net(const char *text)
 {
@@ -120,7 +109,7 @@ static void dual_stack_works_at_once(void **state)
 	const char *out;
 
 	assert_ok(pod_apply(&w.pod, &conf, &err), &err);
-	sandbox_pod_ok(w.s, "ping -c1 -W1 10.88.0.1 && ping -c1 -W1 fd00:88::1");
+	sandbox_pod_ok(w.s, "ping -c1 -W5 10.88.0.1 && ping -c1 -W5 fd00:88::1");
 	out = sandbox_pod_ok(w.s, "ip -o addr show dev eth0");
 	assert_shows(out, "inet 10.88.0.5/16 brd 10.88.255.255 scope global");
 	assert_shows(out, "inet6 fd00:88::5/64 scope global nodad");
@@ -168,7 +157,7 @@ static void disabled_ipv6_is_switched_on(void **state)
 	sandbox_pod_ok(w.s, "for i in all default eth0 lo; do "
 			    "echo 1 > /proc/sys/net/ipv6/conf/$i/disable_ipv6; done");
 	assert_ok(pod_apply(&w.pod, &conf, &err), &err);
-	sandbox_pod_ok(w.s, "ping -c1 -W1 fd00:88::1");
+	sandbox_pod_ok(w.s, "ping -c1 -W5 fd00:88::1");
 	assert_string_equal(sandbox_pod_ok(w.s, "cat /proc/sys/net/ipv6/conf/lo/disable_ipv6"),
 			    "0\n");
 	end(&w);
@@ -380,7 +369,7 @@ static void detection_lets_a_free_address_through(void **state)
 	conf.dad = POD_DAD_ON;
 	assert_ok(pod_apply(&w.pod, &conf, &err), &err);
 	assert_null(strstr(sandbox_pod_ok(w.s, "ip -6 -o addr show dev eth0"), "tentative"));
-	sandbox_pod_ok(w.s, "ping -c1 -W1 fd00:88::1");
+	sandbox_pod_ok(w.s, "ping -c1 -W5 fd00:88::1");
 	end(&w);
 }
 

@@ -6,16 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "answer.h"
 #include "netlink/addr.h"
 #include "netlink/link.h"
 #include "netlink/req.h"
 #include "netlink/route.h"
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
 
 static struct ipnet net(const char *text)
 {

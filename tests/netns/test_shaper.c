@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "answer.h"
 #include "base/scoped.h"
 #include "netlink/shaper.h"
 
@@ -16,18 +17,6 @@ static const struct shaper_id id = { .names = { IFB, "bwp1" },
 static const struct link none = { .index = 0 };
 static const struct tbf out = { .rate = 1000, .buffer = 156250, .limit = 35 };
 static const struct tbf in = { .rate = UINT64_C(1) << 33, .buffer = 15625, .limit = 1u << 30 };
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
-
-static void assert_shows(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is missing in: %s", part, text);
-}
 
 /* A veth of the host, and the socket that looks at it. */
 static struct link world(struct sandbox *s, struct nl *nl)
@@ -64,6 +53,11 @@ static void assert_unchanged(struct sandbox *s, const char *before)
 
 	whole(s, after, sizeof(after));
 	assert_string_equal(after, before);
+}
+
+static struct shaper_parts all_of(const struct link *link, const struct link *ifb)
+{
+	return (struct shaper_parts){ .link = link, .ifb = ifb, .root = true, .entry = true };
 }
 
 static void both_directions_are_read_back(void **state)
@@ -112,9 +106,7 @@ static void remove_takes_it_all_and_twice(void **state)
 	scoped_nl struct nl nl = { 0 };
 	struct link link = world(s, &nl), ifb;
 	const struct shaper_spec spec = spec_for(&link);
-	const struct shaper_parts parts = {
-		.link = &link, .ifb = &ifb, .root = true, .entry = true
-	};
+	const struct shaper_parts parts = all_of(&link, &ifb);
 	char before[8192];
 	struct cni_error err;
 
@@ -231,9 +223,7 @@ static void a_taken_name_is_left_alone(void **state)
 	scoped_nl struct nl nl = { 0 };
 	struct link link = world(s, &nl), ifb;
 	const struct shaper_spec spec = spec_for(&link);
-	const struct shaper_parts parts = {
-		.link = &link, .ifb = &ifb, .root = true, .entry = true
-	};
+	const struct shaper_parts parts = all_of(&link, &ifb);
 	char before[8192];
 	struct cni_error err;
 

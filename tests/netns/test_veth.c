@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "answer.h"
 #include "base/text.h"
 #include "netlink/link.h"
 #include "same.h"
@@ -21,12 +22,6 @@ struct world {
 static const struct mac bridge_mac = { { 0x02, 0, 0, 0, 0, 1 } };
 static const struct mac host_mac = { { 0x02, 0, 0, 0, 0, 2 } };
 static const struct mac pod_mac = { { 0x0a, 0x58, 10, 88, 0, 5 } };
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
 
 static struct world world(void **state)
 {
@@ -56,12 +51,6 @@ static struct veth_spec spec_for(const struct world *w)
 }
 
 /* What another program sees, from sysfs: it is mounted once per sandbox_host() shell. */
-static void assert_shows(const char *text, const char *part)
-{
-	if (strstr(text, part) == NULL)
-		fail_msg("\"%s\" is missing in: %s", part, text);
-}
-
 static void a_pair_is_ready_for_use(void **state)
 {
 	struct world w = world(state);

@@ -8,15 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "answer.h"
 #include "base/scoped.h"
 #include "netlink/link.h"
 #include "netlink/vlan.h"
-
-static void assert_ok(int r, const struct cni_error *err)
-{
-	if (r < 0)
-		fail_msg("%s (%s)", err->msg, err->details);
-}
 
 /* What the kernel can do, asked without our code. */
 static bool has_filtering(struct sandbox *s)
