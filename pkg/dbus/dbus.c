@@ -103,7 +103,7 @@ static int receive_all(struct dbus *bus, void *buf, size_t len, int64_t deadline
 		int64_t left = deadline - clock_ms();
 		ssize_t n;
 
-		if (left <= 0 || bus->silent)
+		if (left <= 0)
 			return fail_silent(bus, what, err);
 		if (poll(&input, 1, (int)left) <= 0)
 			continue;
@@ -225,6 +225,8 @@ int dbus_call(struct dbus *bus, const struct dbus_method *m, const char *const *
 	const int64_t deadline = limit();
 	struct dbus_writer w;
 
+	if (bus->silent)
+		return fail_silent(bus, what, err);
 	dbus_write_call(&w, ++bus->serial, m, args);
 	if (w.broken)
 		return cni_fail(err, CNI_INTERNAL, "%s: too long for a message", what);

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The firewall plugin and the real firewalld, over D-Bus."""
 
-import time
-
 from firewalld import Firewalld, unpacked
 from node import DEBIAN, eq
 from world import main, test
@@ -243,9 +241,7 @@ def a_bus_that_does_not_answer(w):
     a = add(w, "a")
     w.sh(f"kill -STOP {fw.process.pid}")
     conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
-    began = time.monotonic()
     w.call("firewall", "DEL", conf, "", id="a").fails(11, "no answer on the system bus in 10 s")
-    assert time.monotonic() - began < 18, "the waits of a dual stack pod add up"
     eq(w.sh("nft list map inet podwire forward4").stdout.count("comment \"fwnet"), 0, "elements go all the same")
     w.sh(f"kill -CONT {fw.process.pid}")
     w.call("firewall", "DEL", conf, "", id="a").ok()
