@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/bridge/conf.h"
 
-#include "conf/jconf.h"
 #include "fuzz.h"
 
 /* Any document is either a configuration, or an error that names a key. */
@@ -12,11 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cni_args args;
 	json_t *doc = NULL;
 
-	if (jconf_load((const char *)data, size, "the input", &doc, &err) < 0)
+	if (!fuzz_load(data, size, &doc, &args))
 		return 0;
-	args = fuzz_call(doc);
 	if (bridge_conf_parse(&args, &conf, &err) < 0)
-		fuzz_error(&err);
+		fuzz_conf_error(&err);
 	else
 		bridge_conf_free(&conf);
 	json_decref(doc);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/firewall/conf.h"
 
-#include "conf/jconf.h"
 #include "fuzz.h"
 #include "net/fwnames.h"
 
@@ -14,14 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cni_args args;
 	json_t *doc = NULL;
 
-	if (jconf_load((const char *)data, size, "the input", &doc, &err) < 0)
+	if (!fuzz_load(data, size, &doc, &args))
 		return 0;
-	args = fuzz_call(doc);
 	FUZZ_CHECK(zone_name_valid(firewall_conf_zone(&args)));
 	(void)firewall_conf_asks_firewalld(&args);
 	if (firewall_conf_parse(&args, &conf, &err) < 0) {
-		fuzz_error(&err);
-		FUZZ_CHECK(err.code == CNI_DECODE || err.code == CNI_INVALID_CONFIG);
+		fuzz_conf_error(&err);
 	} else {
 		FUZZ_CHECK(zone_name_valid(conf.zone) && conf.mark_bit <= 31);
 		FUZZ_CHECK(conf.admin[0] != '\0' && conf.admin[0] != '-');

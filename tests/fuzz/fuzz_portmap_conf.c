@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/portmap/conf.h"
 
-#include "conf/jconf.h"
 #include "fuzz.h"
 
 static void check_mapping(const struct port_mapping *m)
@@ -19,12 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cni_args args;
 	json_t *doc = NULL;
 
-	if (jconf_load((const char *)data, size, "the input", &doc, &err) < 0)
+	if (!fuzz_load(data, size, &doc, &args))
 		return 0;
-	args = fuzz_call(doc);
 	if (portmap_conf_parse(&args, &conf, &err) < 0) {
-		fuzz_error(&err);
-		FUZZ_CHECK(err.code == CNI_DECODE || err.code == CNI_INVALID_CONFIG);
+		fuzz_conf_error(&err);
 	} else {
 		FUZZ_CHECK(conf.n <= PORT_MAPPINGS_MAX);
 		for (size_t i = 0; i < conf.n; i++)

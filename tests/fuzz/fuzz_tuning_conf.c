@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plugins/tuning/conf.h"
 
-#include "conf/jconf.h"
 #include "fuzz.h"
 
 /* Any document is either a configuration whose switches lie below /proc/sys/net, or an error that
@@ -13,15 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cni_args args;
 	json_t *doc = NULL, *strict;
 
-	if (jconf_load((const char *)data, size, "the input", &doc, &err) < 0)
+	if (!fuzz_load(data, size, &doc, &args))
 		return 0;
 	strict = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
-	args = fuzz_call(doc);
-	args.stdin_text = (const char *)data;
-	args.stdin_len = size;
 	if (tuning_conf_parse(&args, &conf, &err) < 0) {
-		fuzz_error(&err);
-		FUZZ_CHECK(err.code == CNI_DECODE || err.code == CNI_INVALID_CONFIG);
+		fuzz_conf_error(&err);
 		FUZZ_CHECK(strict == NULL || strstr(err.msg, "stands there twice") == NULL);
 	} else {
 		FUZZ_CHECK(conf.n_sysctls <= TUNING_SYSCTLS_MAX && conf.data_dir[0] == '/');

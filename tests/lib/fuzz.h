@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "cni/skel.h"
+#include "conf/jconf.h"
 
 /* What fuzz targets share. Each target states a property, not only "does not crash". */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,4 +65,24 @@ static inline struct cni_args fuzz_call(const json_t *doc)
 				  .ipam_type = type,
 				  .netns_fd = -1,
 				  .own_netns_fd = -1 };
+}
+
+/* The same for the input, where it is JSON; the caller drops `doc`. */
+static inline bool fuzz_load(const uint8_t *data, size_t size, json_t **doc, struct cni_args *args)
+{
+	struct cni_error err;
+
+	if (jconf_load((const char *)data, size, "the input", doc, &err) < 0)
+		return false;
+	*args = fuzz_call(*doc);
+	args->stdin_text = (const char *)data;
+	args->stdin_len = size;
+	return true;
+}
+
+/* What a configuration may be refused with. */
+static inline void fuzz_conf_error(const struct cni_error *err)
+{
+	fuzz_error(err);
+	FUZZ_CHECK(err->code == CNI_DECODE || err->code == CNI_INVALID_CONFIG);
 }
