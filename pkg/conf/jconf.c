@@ -232,6 +232,17 @@ static int fill_uint(const json_t *value, const struct jpath *at, const struct j
 	return 0;
 }
 
+static int fill_mac(const json_t *value, const struct jpath *at, struct mac *member,
+		    struct cni_error *err)
+{
+	const char *text;
+	bool given;
+
+	if (jconf_str(value, at, 64, &text, err) < 0)
+		return -1;
+	return jconf_mac(text, at, member, &given, err);
+}
+
 static int fill_one(const json_t *value, const struct jpath *at, const struct jfield *f,
 		    void *member, struct cni_error *err)
 {
@@ -250,6 +261,8 @@ static int fill_one(const json_t *value, const struct jpath *at, const struct jf
 		return jconf_ip(value, at, member, err);
 	case J_IPNET:
 		return jconf_ipnet(value, at, member, err);
+	case J_MAC:
+		return fill_mac(value, at, member, err);
 	case J_CUSTOM:
 		return f->custom(value, at, member, err);
 	}
@@ -261,7 +274,8 @@ static const json_t *field_value(const json_t *obj, const struct jfield *f)
 {
 	const json_t *value = jconf_get(obj, f->key);
 
-	if (f->type == J_IP && json_is_string(value) && json_string_length(value) == 0)
+	if ((f->type == J_IP || f->type == J_MAC) && json_is_string(value) &&
+	    json_string_length(value) == 0)
 		return NULL;
 	return value;
 }

@@ -28,6 +28,7 @@ enum jtype {
 		     JCONF_STR_MAX */
 	J_IP,	  /* struct ip; "" means absent, as in the reference */
 	J_IPNET,  /* struct ipnet */
+	J_MAC,	  /* struct mac, one that an interface can have; "" means absent (CAP-03) */
 	J_CUSTOM, /* custom() decides; `at` already ends in this key */
 };
 
@@ -73,8 +74,8 @@ int jconf_ip(const json_t *value, const struct jpath *at, struct ip *ret, struct
 int jconf_ipnet(const json_t *value, const struct jpath *at, struct ipnet *ret,
 		struct cni_error *err);
 
-/* A MAC address that an interface can have (unicast, not zero), from the document or from CNI_ARGS.
- * "" asks for nothing (CAP-03): *ret and *ret_given stay as they are; else *ret_given is true. */
+/* A MAC address that an interface can have (unicast, not zero), from CNI_ARGS. "" asks for nothing
+ * (CAP-03): *ret and *ret_given stay as they are; else *ret_given is true. */
 int jconf_mac(const char *text, const struct jpath *at, struct mac *ret, bool *ret_given,
 	      struct cni_error *err);
 

@@ -162,18 +162,10 @@ static int parse_dns(const json_t *value, const struct jpath *at, void *member,
 	return cni_dns_decode(value, at, member, err);
 }
 
-static int parse_mac(const json_t *value, const struct jpath *at, void *member,
-		     struct cni_error *err)
-{
-	struct bridge_conf *conf = member;
-	const char *text;
-
-	if (jconf_str(value, at, 64, &text, err) < 0)
-		return -1;
-	return jconf_mac(text, at, &conf->mac, &conf->has_mac, err);
-}
-
-static const struct jfield mac_fields[] = { { "mac", J_CUSTOM, .custom = parse_mac } };
+static const struct jfield mac_fields[] = {
+	{ "mac", J_MAC, .offset = offsetof(struct bridge_conf, mac), .has = true,
+	  .has_offset = offsetof(struct bridge_conf, has_mac) },
+};
 
 static int parse_cni_args(const json_t *value, const struct jpath *at, void *member,
 			  struct cni_error *err)

@@ -161,17 +161,6 @@ static int locate_sysctls(const struct cni_args *args, struct tuning_conf *conf,
 
 /* ---- the link */
 
-static int parse_mac(const json_t *value, const struct jpath *at, void *member,
-		     struct cni_error *err)
-{
-	struct link_values *link = &((struct tuning_conf *)member)->link;
-	const char *text;
-
-	if (jconf_str(value, at, 64, &text, err) < 0)
-		return -1;
-	return jconf_mac(text, at, &link->mac, &link->has_mac, err);
-}
-
 static int parse_mtu(const json_t *value, const struct jpath *at, void *member,
 		     struct cni_error *err)
 {
@@ -225,7 +214,8 @@ static int parse_dir(const json_t *value, const struct jpath *at, void *member,
 static const struct jfield fields[] = {
 	{ "sysctl", J_CUSTOM, .custom = parse_sysctls,
 	  .doc = "{name: value}: switches below /proc/sys/net; IFNAME stands for the interface" },
-	{ "mac", J_CUSTOM, .custom = parse_mac, .doc = "MAC address of the pod's interface" },
+	{ "mac", J_MAC, AT(link.mac), HAS(link.has_mac),
+	  .doc = "MAC address of the pod's interface" },
 	{ "promisc", J_BOOL, AT(link.promisc), HAS(link.has_promisc), .doc = "promiscuous mode" },
 	{ "mtu", J_CUSTOM, .custom = parse_mtu, .doc = "68 to 65535; 0 leaves it as it is" },
 	{ "allmulti", J_BOOL, AT(link.allmulti), HAS(link.has_allmulti),
@@ -247,7 +237,7 @@ static int parse_cni(const json_t *value, const struct jpath *at, void *member,
 }
 
 static const struct jfield args_fields[] = { { "cni", J_CUSTOM, .custom = parse_cni } };
-static const struct jfield runtime_fields[] = { { "mac", J_CUSTOM, .custom = parse_mac } };
+static const struct jfield runtime_fields[] = { { "mac", J_MAC, AT(link.mac), HAS(link.has_mac) } };
 
 /* Each place overrides those before it. */
 static int parse_runtime(const struct cni_args *args, struct tuning_conf *conf,

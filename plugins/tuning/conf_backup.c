@@ -113,17 +113,6 @@ int tuning_backup_encode(const struct tuning_backup *b, char **ret, struct cni_e
 
 /* ---- reading */
 
-static int parse_mac(const json_t *value, const struct jpath *at, void *member,
-		     struct cni_error *err)
-{
-	struct link_values *link = &((struct tuning_backup *)member)->link;
-	const char *text;
-
-	if (jconf_str(value, at, 64, &text, err) < 0)
-		return -1;
-	return jconf_mac(text, at, &link->mac, &link->has_mac, err);
-}
-
 static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member,
 			 struct cni_error *err)
 {
@@ -156,7 +145,7 @@ static int parse_sysctls(const json_t *obj, const struct jpath *at, void *member
 #define HAS(member) .has = true, .has_offset = offsetof(struct tuning_backup, member)
 
 static const struct jfield kept[] = {
-	{ "mac", J_CUSTOM, .custom = parse_mac },
+	{ "mac", J_MAC, AT(link.mac), HAS(link.has_mac) },
 	{ "promisc", J_BOOL, AT(link.promisc), HAS(link.has_promisc) },
 	{ "mtu", J_UINT, AT(link.mtu), HAS(link.has_mtu) },
 	{ "allmulti", J_BOOL, AT(link.allmulti), HAS(link.has_allmulti) },

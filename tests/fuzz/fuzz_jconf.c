@@ -14,6 +14,7 @@ struct filled {
 	const char *text;
 	struct ip ip;
 	struct ipnet net;
+	struct mac mac;
 };
 
 static const struct jfield fields[] = {
@@ -24,6 +25,7 @@ static const struct jfield fields[] = {
 	{ "text", J_STR, .offset = offsetof(struct filled, text), .max = 8 },
 	{ "ip", J_IP, .offset = offsetof(struct filled, ip) },
 	{ "net", J_IPNET, .offset = offsetof(struct filled, net) },
+	{ "mac", J_MAC, .offset = offsetof(struct filled, mac) },
 };
 
 static void fill(const json_t *doc)
@@ -38,6 +40,7 @@ static void fill(const json_t *doc)
 	}
 	FUZZ_CHECK(out.small >= 3 && out.small <= 9);
 	FUZZ_CHECK(out.number >= -5 && out.number <= 5);
+	FUZZ_CHECK(!mac_is_multicast(&out.mac));
 	FUZZ_CHECK(out.text == NULL || strlen(out.text) <= 8);
 }
 

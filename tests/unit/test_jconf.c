@@ -129,6 +129,8 @@ struct sample {
 	const char *name;
 	struct ip addr;
 	struct ipnet net;
+	bool has_mac;
+	struct mac mac;
 	size_t listed;
 };
 
@@ -164,6 +166,7 @@ static const struct jfield fields[] = {
 	{ "addr", J_IP, MEMBER(addr), .has = true,
 	  .has_offset = offsetof(struct sample, has_addr) },
 	{ "net", J_IPNET, MEMBER(net) },
+	{ "mac", J_MAC, MEMBER(mac), .has = true, .has_offset = offsetof(struct sample, has_mac) },
 	{ "list", J_CUSTOM, MEMBER(listed), .custom = parse_list },
 };
 
@@ -174,6 +177,7 @@ static void fills(void **state)
 	scoped_json json_t *doc = load(
 	    "{\"flag\": true, \"NUM\": 1500, \"wide\": -5, \"big\": 9223372036854775807,"
 	    " \"name\": \"b\\u00fcro\", \"addr\": \"::ffff:10.1.2.3\", \"net\": \"10.1.2.3/24\","
+	    " \"mac\": \"02:00:00:00:00:0a\","
 	    " \"list\": [\"a\", \"b\"], \"other\": {\"x\": []}}");
 	struct sample s = { 0 };
 	struct cni_error err = { 0 };
@@ -189,10 +193,11 @@ static void fills(void **state)
 	assert_string_equal(text, "10.1.2.3");
 	ipnet_print(&s.net, text);
 	assert_string_equal(text, "10.1.2.3/24");
+	assert_true(s.has_mac && s.mac.b[0] == 2 && s.mac.b[5] == 10);
 	assert_int_equal(s.listed, 2);
 }
 
-/* Nothing said, or null, or "" for an address: members keep what they had. */
+/* Nothing said, or null, or "" for an address of either kind: members keep what they had. */
 static void absent(void **state)
 {
 	static const char *const texts[] = {
@@ -200,6 +205,7 @@ static void absent(void **state)
 		"{}",
 		"{\"flag\": null, \"num\": null, \"name\": null, \"list\": null}",
 		"{\"addr\": \"\"}",
+		"{\"mac\": \"\"}",
 		"{\"FLAG\": null, \"addr\": null}",
 	};
 
@@ -213,7 +219,7 @@ static void absent(void **state)
 		assert_int_equal(s.num, 7);
 		assert_string_equal(s.name, "kept");
 		assert_int_equal(s.listed, 9);
-		assert_false(s.has_flag || s.has_addr);
+		assert_false(s.has_flag || s.has_addr || s.has_mac);
 	}
 }
 
@@ -257,6 +263,8 @@ static const struct {
 	  "ipam.net: \"10.1.2.3/33\" is not an IP prefix" },
 	{ "{\"net\": \"\"}", CNI_INVALID_CONFIG, "ipam.net: \"\" is not an IP prefix" },
 	{ "{\"net\": \"a\\nb\"}", CNI_INVALID_CONFIG, "ipam.net: \"a\\nb\" is not an IP prefix" },
+	{ "{\"mac\": 2}", CNI_DECODE, "ipam.mac: 2 is not a string" },
+	{ "{\"mac\": \"02:00\"}", CNI_INVALID_CONFIG, "ipam.mac: \"02:00\" is not a MAC address" },
 	{ "{\"list\": {\"a\": 1}}", CNI_DECODE, "ipam.list: {\"a\":1} is not a list" },
 	{ "{\"list\": [1]}", CNI_DECODE, "ipam.list[0]: 1 is not a string" },
 	{ "{\"list\": [\"a\", null]}", CNI_DECODE, "ipam.list[1]: null is not a string" },
@@ -278,7 +286,7 @@ static void refused(void **state)
 		assert_int_equal(jconf_fill(doc, &ipam, fields, ARRAY_SIZE(fields), &s, &err), -1);
 		assert_string_equal(err.msg, refusals[i].msg);
 		assert_int_equal(err.code, refusals[i].code);
-		assert_false(s.has_flag || s.has_addr);
+		assert_false(s.has_flag || s.has_addr || s.has_mac);
 	}
 }
 
