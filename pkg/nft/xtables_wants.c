@@ -75,7 +75,7 @@ static bool add_asked(struct xtables_wants *list, const struct xtables_forward *
 	bool news = false;
 
 	(void)text_format(want.admin, sizeof(want.admin), "%s", asked->admin);
-	for (int four = 0; four <= 1; four++) {
+	for (int four = 1; four >= 0; four--) {
 		want.four = four;
 		if (four ? asked->four : asked->six)
 			news |= add(list, &want);

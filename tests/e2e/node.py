@@ -176,7 +176,7 @@ class Node(World):
 
     def others(self):
         """The rulesets of everybody else, and the node's own links and routes, as text."""
-        tables = [line.split()[1:3] for line in self.sh("nft list tables").stdout.splitlines()]
+        tables = sorted(line.split()[1:3] for line in self.sh("nft list tables").stdout.splitlines())
         commands = [
             f"nft -s list table {family} {name}" for family, name in tables if name != "podwire"
         ]
