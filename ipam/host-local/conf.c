@@ -264,40 +264,31 @@ static const struct jfield ipam_fields[] = {
 	{ "routes", J_CUSTOM, .custom = parse_routes, .doc = "routes, copied into the result" },
 };
 
-static const struct jfield ip_ranges_fields[] = {
+/* The first one may also come in args.cni. */
+static const struct jfield runtime_fields[] = {
+	{ "ips", J_CUSTOM, .custom = parse_ips, .doc = "capability ips: addresses asked for" },
 	{ "ipRanges", J_CUSTOM, .custom = parse_ip_ranges,
 	  .doc = "capability ipRanges: range sets, put before all others" },
 };
 
-static const struct jfield ips_fields[] = {
-	{ "ips", J_CUSTOM, .custom = parse_ips, .doc = "capability ips: addresses asked for" },
+static const struct jfield args_fields[] = {
+	{ "cni", J_TABLE, .table = runtime_fields, .n_table = 1 },
 };
 
-static int parse_cni(const json_t *value, const struct jpath *at, void *member,
-		     struct cni_error *err)
-{
-	return jconf_fill(value, at, ips_fields, ARRAY_SIZE(ips_fields), member, err);
-}
-
-static const struct jfield args_fields[] = {
-	{ "cni", J_CUSTOM, .custom = parse_cni },
+static const struct jfield ask_fields[] = {
+	{ "args", jconf_table(args_fields) },
+	{ "runtimeConfig", jconf_table(runtime_fields) },
 };
 
 /* In the reference's order: the runtime's sets, the one written directly into "ipam", "ranges". */
 static int parse_all(const struct cni_args *args, const json_t *ipam, struct host_local_conf *conf,
 		     struct cni_error *err)
 {
-	const json_t *runtime = jconf_get(args->conf, "runtimeConfig");
-	const json_t *conf_args = jconf_get(args->conf, "args");
-	const struct jpath at_runtime = { .key = "runtimeConfig" };
 	const struct jpath at_ipam = { .key = "ipam" };
-	const struct jpath at_args = { .key = "args" };
 	struct range_conf legacy;
 
 	if (parse_env_ip(args->cni_args, conf, err) < 0 ||
-	    jconf_fill(conf_args, &at_args, args_fields, ARRAY_SIZE(args_fields), conf, err) < 0 ||
-	    jconf_fill(runtime, &at_runtime, ips_fields, 1, conf, err) < 0 ||
-	    jconf_fill(runtime, &at_runtime, ip_ranges_fields, 1, conf, err) < 0 ||
+	    jconf_fill(args->conf, NULL, ask_fields, ARRAY_SIZE(ask_fields), conf, err) < 0 ||
 	    fill_range(ipam, &at_ipam, &legacy, err) < 0)
 		return -1;
 	if (legacy.has_subnet && parse_set(ipam, &at_ipam, conf, err) < 0)

@@ -13,16 +13,6 @@ struct shared_conf {
 	const char *name, *version, *type, *ipam_type;
 };
 
-static int parse_ipam(const json_t *value, const struct jpath *at, void *member,
-		      struct cni_error *err)
-{
-	static const struct jfield fields[] = {
-		{ "type", J_STR, .offset = 0 },
-	};
-
-	return jconf_fill(value, at, fields, ARRAY_SIZE(fields), member, err);
-}
-
 static int parse_capabilities(const json_t *value, const struct jpath *at, void *member,
 			      struct cni_error *err)
 {
@@ -42,12 +32,13 @@ static int parse_capabilities(const json_t *value, const struct jpath *at, void 
 	return 0;
 }
 
+static const struct jfield ipam_fields[] = { { "type", J_STR } };
+
 static const struct jfield shared_fields[] = {
 	{ "name", J_STR, .offset = offsetof(struct shared_conf, name) },
 	{ "cniVersion", J_STR, .offset = offsetof(struct shared_conf, version) },
 	{ "type", J_STR, .offset = offsetof(struct shared_conf, type) },
-	{ "ipam", J_CUSTOM, .offset = offsetof(struct shared_conf, ipam_type),
-	  .custom = parse_ipam },
+	{ "ipam", jconf_table(ipam_fields), .offset = offsetof(struct shared_conf, ipam_type) },
 	{ "capabilities", J_CUSTOM, .custom = parse_capabilities },
 };
 

@@ -263,6 +263,8 @@ static int fill_one(const json_t *value, const struct jpath *at, const struct jf
 		return jconf_ipnet(value, at, member, err);
 	case J_MAC:
 		return fill_mac(value, at, member, err);
+	case J_TABLE:
+		return jconf_fill(value, at, f->table, f->n_table, member, err);
 	case J_CUSTOM:
 		return f->custom(value, at, member, err);
 	}

@@ -29,6 +29,7 @@ enum jtype {
 	J_IP,	  /* struct ip; "" means absent, as in the reference */
 	J_IPNET,  /* struct ipnet */
 	J_MAC,	  /* struct mac, one that an interface can have; "" means absent (CAP-03) */
+	J_TABLE,  /* an object, filled by the `n_table` fields of `table`; see jconf_table() */
 	J_CUSTOM, /* custom() decides; `at` already ends in this key */
 };
 
@@ -41,10 +42,15 @@ struct jfield {
 	size_t has_offset;
 	int64_t imin;
 	uint64_t min, max;
+	const struct jfield *table; /* offsets count from this field's */
+	size_t n_table;
 	int (*custom)(const json_t *value, const struct jpath *at, void *member,
 		      struct cni_error *err);
 	const char *doc; /* one line for the man page; NULL: not documented there */
 };
+
+/* The type of a field that holds a table, and where to find it. */
+#define jconf_table(fields) J_TABLE, .table = (fields), .n_table = ARRAY_SIZE(fields)
 
 #define JCONF_STR_MAX  4096
 #define JCONF_MAX_LIST 4096 /* elements of any list we read */

@@ -36,21 +36,9 @@ static const struct jfield rate_fields[] = {
 	  .has_offset = offsetof(struct rates, given), .doc = "from the pod at once, bits" },
 };
 
-static int parse_rates(const json_t *value, const struct jpath *at, void *member,
-		       struct cni_error *err)
-{
-	return jconf_fill(value, at, rate_fields, ARRAY_SIZE(rate_fields), member, err);
-}
-
 static const struct jfield runtime_fields[] = {
-	{ "bandwidth", J_CUSTOM, .custom = parse_rates },
+	{ "bandwidth", jconf_table(rate_fields) },
 };
-
-static int parse_runtime(const json_t *value, const struct jpath *at, void *member,
-			 struct cni_error *err)
-{
-	return jconf_fill(value, at, runtime_fields, ARRAY_SIZE(runtime_fields), member, err);
-}
 
 static int parse_queue(const json_t *value, const struct jpath *at, void *member,
 		       struct cni_error *err)
@@ -71,8 +59,8 @@ struct document {
 };
 
 static const struct jfield fields[] = {
-	{ "runtimeConfig", J_CUSTOM, .offset = offsetof(struct document, runtime),
-	  .custom = parse_runtime },
+	{ "runtimeConfig", jconf_table(runtime_fields),
+	  .offset = offsetof(struct document, runtime) },
 	{ "queue", J_CUSTOM, .offset = offsetof(struct document, fq_codel), .custom = parse_queue,
 	  .doc = "fifo or fq_codel: where packets wait; default fifo" },
 };

@@ -167,31 +167,25 @@ static const struct jfield mac_fields[] = {
 	  .has_offset = offsetof(struct bridge_conf, has_mac) },
 };
 
-static int parse_cni_args(const json_t *value, const struct jpath *at, void *member,
-			  struct cni_error *err)
-{
-	return jconf_fill(value, at, mac_fields, 1, member, err);
-}
+static const struct jfield args_fields[] = { { "cni", jconf_table(mac_fields) } };
 
-static const struct jfield args_fields[] = { { "cni", J_CUSTOM, .custom = parse_cni_args } };
+/* Each place of the MAC that is given overrides the one before; CNI_ARGS is the weakest. */
+static const struct jfield mac_places[] = {
+	{ "args", jconf_table(args_fields) },
+	{ "runtimeConfig", jconf_table(mac_fields) },
+};
 
-/* The MAC's places, the weakest first: each that is given overrides the one before. */
 static int parse_macs(const struct cni_args *args, struct bridge_conf *conf, struct cni_error *err)
 {
 	static const char *const keys[] = { "MAC" };
 	const struct jpath env = { .key = "CNI_ARGS MAC" };
-	const struct jpath in_args = { .key = "args" };
-	const struct jpath runtime = { .key = "runtimeConfig" };
 	scoped_free char *mac = NULL;
 
 	if (cni_args_parse(args->cni_args, keys, &mac, 1, err) < 0)
 		return -1;
 	if (mac != NULL && jconf_mac(mac, &env, &conf->mac, &conf->has_mac, err) < 0)
 		return -1;
-	if (jconf_fill(jconf_get(args->conf, "args"), &in_args, args_fields, 1, conf, err) < 0)
-		return -1;
-	return jconf_fill(jconf_get(args->conf, "runtimeConfig"), &runtime, mac_fields, 1, conf,
-			  err);
+	return jconf_fill(args->conf, NULL, mac_places, ARRAY_SIZE(mac_places), conf, err);
 }
 
 #define AT(member) .offset = offsetof(struct bridge_conf, member)

@@ -108,16 +108,10 @@ static int parse_mappings(const json_t *list, const struct jpath *at, void *memb
 	return 0;
 }
 
+/* What capabilities brought. */
 static const struct jfield runtime_fields[] = {
 	{ "portMappings", J_CUSTOM, .custom = parse_mappings },
 };
-
-/* The runtime's part of the document: what capabilities brought. */
-static int parse_runtime(const json_t *value, const struct jpath *at, void *member,
-			 struct cni_error *err)
-{
-	return jconf_fill(value, at, runtime_fields, ARRAY_SIZE(runtime_fields), member, err);
-}
 
 /* ---- the configuration */
 
@@ -190,7 +184,7 @@ static const struct jfield mark_fields[] = {
 };
 
 static const struct jfield fields[] = {
-	{ "runtimeConfig", J_CUSTOM, .custom = parse_runtime },
+	{ "runtimeConfig", jconf_table(runtime_fields) },
 	{ "backend", J_CUSTOM, .custom = parse_backend,
 	  .doc = "iptables or nftables: accepted, the effect is the same" },
 	{ "snat", J_BOOL, .offset = offsetof(struct portmap_conf, snat),

@@ -228,35 +228,29 @@ static const struct jfield fields[] = {
 	  .doc = "folder of the old values; default /run/cni/tuning" },
 };
 
-#define N_ARGS_FIELDS 6
-
-static int parse_cni(const json_t *value, const struct jpath *at, void *member,
-		     struct cni_error *err)
-{
-	return jconf_fill(value, at, fields, N_ARGS_FIELDS, member, err);
-}
-
-static const struct jfield args_fields[] = { { "cni", J_CUSTOM, .custom = parse_cni } };
+static const struct jfield args_fields[] = {
+	{ "cni", J_TABLE, .table = fields, .n_table = 6 },
+};
 static const struct jfield runtime_fields[] = { { "mac", J_MAC, AT(link.mac), HAS(link.has_mac) } };
 
-/* Each place overrides those before it. */
+/* Each place overrides those before it; CNI_ARGS comes first. */
+static const struct jfield places[] = {
+	{ "runtimeConfig", jconf_table(runtime_fields) },
+	{ "args", jconf_table(args_fields) },
+};
+
 static int parse_runtime(const struct cni_args *args, struct tuning_conf *conf,
 			 struct cni_error *err)
 {
 	static const char *const keys[] = { "MAC" };
 	const struct jpath env = { .key = "CNI_ARGS MAC" };
-	const struct jpath runtime = { .key = "runtimeConfig" };
-	const struct jpath in_args = { .key = "args" };
 	scoped_free char *mac = NULL;
 
 	if (cni_args_parse(args->cni_args, keys, &mac, 1, err) < 0)
 		return -1;
 	if (mac != NULL && jconf_mac(mac, &env, &conf->link.mac, &conf->link.has_mac, err) < 0)
 		return -1;
-	if (jconf_fill(jconf_get(args->conf, "runtimeConfig"), &runtime, runtime_fields, 1, conf,
-		       err) < 0)
-		return -1;
-	return jconf_fill(jconf_get(args->conf, "args"), &in_args, args_fields, 1, conf, err);
+	return jconf_fill(args->conf, NULL, places, ARRAY_SIZE(places), conf, err);
 }
 
 /* The kernel switches IPv6 off on such a link, and its addresses are lost. */

@@ -129,9 +129,12 @@ struct sample {
 	const char *name;
 	struct ip addr;
 	struct ipnet net;
-	bool has_mac;
+	bool has_mac, has_inner;
 	struct mac mac;
 	size_t listed;
+	struct {
+		uint32_t before, num;
+	} inner;
 };
 
 static int parse_list(const json_t *value, const struct jpath *at, void *member,
@@ -154,6 +157,10 @@ static int parse_list(const json_t *value, const struct jpath *at, void *member,
 
 #define MEMBER(m) .offset = offsetof(struct sample, m)
 
+static const struct jfield inner[] = {
+	{ "num", J_UINT, .offset = sizeof(uint32_t), .max = 9 },
+};
+
 static const struct jfield fields[] = {
 	{ "flag", J_BOOL, MEMBER(flag), .has = true,
 	  .has_offset = offsetof(struct sample, has_flag) },
@@ -167,6 +174,8 @@ static const struct jfield fields[] = {
 	  .has_offset = offsetof(struct sample, has_addr) },
 	{ "net", J_IPNET, MEMBER(net) },
 	{ "mac", J_MAC, MEMBER(mac), .has = true, .has_offset = offsetof(struct sample, has_mac) },
+	{ "inner", jconf_table(inner), MEMBER(inner), .has = true,
+	  .has_offset = offsetof(struct sample, has_inner) },
 	{ "list", J_CUSTOM, MEMBER(listed), .custom = parse_list },
 };
 
@@ -177,7 +186,7 @@ static void fills(void **state)
 	scoped_json json_t *doc = load(
 	    "{\"flag\": true, \"NUM\": 1500, \"wide\": -5, \"big\": 9223372036854775807,"
 	    " \"name\": \"b\\u00fcro\", \"addr\": \"::ffff:10.1.2.3\", \"net\": \"10.1.2.3/24\","
-	    " \"mac\": \"02:00:00:00:00:0a\","
+	    " \"mac\": \"02:00:00:00:00:0a\", \"INNER\": {\"Num\": 9},"
 	    " \"list\": [\"a\", \"b\"], \"other\": {\"x\": []}}");
 	struct sample s = { 0 };
 	struct cni_error err = { 0 };
@@ -194,6 +203,7 @@ static void fills(void **state)
 	ipnet_print(&s.net, text);
 	assert_string_equal(text, "10.1.2.3/24");
 	assert_true(s.has_mac && s.mac.b[0] == 2 && s.mac.b[5] == 10);
+	assert_true(s.has_inner && s.inner.before == 0 && s.inner.num == 9);
 	assert_int_equal(s.listed, 2);
 }
 
@@ -206,6 +216,7 @@ static void absent(void **state)
 		"{\"flag\": null, \"num\": null, \"name\": null, \"list\": null}",
 		"{\"addr\": \"\"}",
 		"{\"mac\": \"\"}",
+		"{\"inner\": null}",
 		"{\"FLAG\": null, \"addr\": null}",
 	};
 
@@ -219,7 +230,7 @@ static void absent(void **state)
 		assert_int_equal(s.num, 7);
 		assert_string_equal(s.name, "kept");
 		assert_int_equal(s.listed, 9);
-		assert_false(s.has_flag || s.has_addr || s.has_mac);
+		assert_false(s.has_flag || s.has_addr || s.has_mac || s.has_inner);
 	}
 }
 
@@ -265,6 +276,9 @@ static const struct {
 	{ "{\"net\": \"a\\nb\"}", CNI_INVALID_CONFIG, "ipam.net: \"a\\nb\" is not an IP prefix" },
 	{ "{\"mac\": 2}", CNI_DECODE, "ipam.mac: 2 is not a string" },
 	{ "{\"mac\": \"02:00\"}", CNI_INVALID_CONFIG, "ipam.mac: \"02:00\" is not a MAC address" },
+	{ "{\"inner\": []}", CNI_DECODE, "ipam.inner: [] is not an object" },
+	{ "{\"inner\": {\"num\": 10}}", CNI_INVALID_CONFIG,
+	  "ipam.inner.num: 10 is out of range, allowed is 0 to 9" },
 	{ "{\"list\": {\"a\": 1}}", CNI_DECODE, "ipam.list: {\"a\":1} is not a list" },
 	{ "{\"list\": [1]}", CNI_DECODE, "ipam.list[0]: 1 is not a string" },
 	{ "{\"list\": [\"a\", null]}", CNI_DECODE, "ipam.list[1]: null is not a string" },
@@ -286,7 +300,7 @@ static void refused(void **state)
 		assert_int_equal(jconf_fill(doc, &ipam, fields, ARRAY_SIZE(fields), &s, &err), -1);
 		assert_string_equal(err.msg, refusals[i].msg);
 		assert_int_equal(err.code, refusals[i].code);
-		assert_false(s.has_flag || s.has_addr || s.has_mac);
+		assert_false(s.has_flag || s.has_addr || s.has_mac || s.has_inner);
 	}
 }
 
