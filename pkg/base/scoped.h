@@ -17,6 +17,7 @@ static inline void close_fdp(int *fd)
 {
 	if (*fd >= 0)
 		(void)close(*fd);
+	*fd = -1;
 }
 
 static inline void free_ptrp(void *p)

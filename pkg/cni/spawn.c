@@ -128,12 +128,6 @@ struct pump {
 	int64_t deadline; /* microseconds */
 };
 
-static void finish(struct pollfd *p)
-{
-	close_fdp(&p->fd);
-	p->fd = -1;
-}
-
 static void pump_free(struct pump *p)
 {
 	for (int i = 0; i < N_FDS; i++)
@@ -152,7 +146,7 @@ static void feed(struct pump *p)
 	if (n > 0)
 		p->fed += (size_t)n;
 	if (n < 0 || p->fed == p->child->input_len)
-		finish(&p->fds[IN]);
+		close_fdp(&p->fds[IN].fd);
 }
 
 static int make_room(struct pump *p, struct cni_error *err)
@@ -184,7 +178,7 @@ static int collect(struct pump *p, struct cni_error *err)
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n <= 0) {
-			finish(&p->fds[OUT]);
+			close_fdp(&p->fds[OUT].fd);
 			return 0;
 		}
 		p->out_len += (size_t)n;

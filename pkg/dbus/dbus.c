@@ -188,7 +188,6 @@ int dbus_open(struct dbus *ret, struct cni_error *err)
 void dbus_close(struct dbus *bus)
 {
 	close_fdp(&bus->fd);
-	bus->fd = -1;
 }
 
 /* ---- calls */

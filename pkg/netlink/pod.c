@@ -65,7 +65,6 @@ void pod_close(struct pod *pod)
 	nl_close(&pod->nl);
 	close_fdp(&pod->icmp6_fd);
 	close_fdp(&pod->sysctl_fd);
-	pod->icmp6_fd = pod->sysctl_fd = -1;
 }
 
 bool pod_has_ip(const struct pod_config *conf, size_t i)

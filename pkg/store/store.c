@@ -157,7 +157,6 @@ void store_close(struct store *s)
 	index_close(&s->index);
 	close_fdp(&s->dir);
 	close_fdp(&s->lock);
-	s->dir = s->lock = -1;
 }
 
 /* Write a whole file under the temporary name. What lies there is debris: we hold the lock. It is

@@ -96,7 +96,6 @@ static int apply(const struct cni_args *args, struct firewall_plan *p, struct cn
 	    add_sources(p, err) < 0)
 		return -1;
 	close_fdp(&lock);
-	lock = -1;
 	if (xtables_forward_ensure(&p->forward, err) < 0)
 		return -1;
 	undo_commit(&undo);
