@@ -32,11 +32,6 @@ struct attaching {
 	struct tuning_backup b;
 };
 
-static bool wants_host_end(const struct tuning_conf *conf)
-{
-	return conf->mtu_both_ends && conf->link.has_mtu;
-}
-
 static void close_attaching(struct attaching *a)
 {
 	tune_close(&a->t);
@@ -125,7 +120,7 @@ static int change_link(struct attaching *a, struct cni_error *err)
 	}
 	if (link_set_values(&t->pod.nl, &t->link, want, err) < 0)
 		return -1;
-	return wants_host_end(a->conf) ? link_set_values(&t->host, &t->host_end, &host, err) : 0;
+	return a->conf->mtu_both_ends ? link_set_values(&t->host, &t->host_end, &host, err) : 0;
 }
 
 /* ---- the result */
@@ -184,7 +179,7 @@ static int apply(struct attaching *a, struct cni_result *result, struct cni_erro
 
 	if (a->conf->n_sysctls != 0 && allowlist_check(a->conf, err) < 0)
 		return -1;
-	if (has_link && tune_open(a->args, wants_host_end(a->conf), &a->t, err) < 0)
+	if (has_link && tune_open(a->args, a->conf->mtu_both_ends, &a->t, err) < 0)
 		return -1;
 	if (update_result(a, result, err) < 0 || remember(a, err) < 0)
 		return -1;

@@ -47,7 +47,6 @@ static int compare(const struct link *link, const struct link_values *want, stru
 int tuning_check(const struct cni_args *args, const struct tuning_conf *conf, struct cni_error *err)
 {
 	const struct link_values host = { .has_mtu = true, .mtu = conf->link.mtu };
-	const bool both = conf->mtu_both_ends && conf->link.has_mtu;
 	scoped_tune struct tune t = { .host_end = { .index = 0 } };
 
 	if (switches_call(args->netns_fd, switches_compare, &(struct switches){ .conf = conf },
@@ -55,7 +54,8 @@ int tuning_check(const struct cni_args *args, const struct tuning_conf *conf, st
 		return -1;
 	if (!link_values_any(&conf->link))
 		return 0;
-	if (tune_open(args, both, &t, err) < 0 || compare(&t.link, &conf->link, err) < 0)
+	if (tune_open(args, conf->mtu_both_ends, &t, err) < 0 ||
+	    compare(&t.link, &conf->link, err) < 0)
 		return -1;
-	return both ? compare(&t.host_end, &host, err) : 0;
+	return conf->mtu_both_ends ? compare(&t.host_end, &host, err) : 0;
 }

@@ -284,6 +284,7 @@ int tuning_conf_parse(const struct cni_args *args, struct tuning_conf *ret, stru
 		tuning_conf_free(&conf);
 		return -1;
 	}
+	conf.mtu_both_ends &= conf.link.has_mtu;
 	*ret = conf;
 	return 0;
 }

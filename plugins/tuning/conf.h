@@ -22,7 +22,7 @@ struct tuning_conf {
 	struct tuning_sysctl *sysctls; /* in the file's order */
 	size_t n_sysctls;
 	struct link_values link;
-	bool mtu_both_ends;
+	bool mtu_both_ends; /* never without link.has_mtu */
 	const char *data_dir;
 };
 
