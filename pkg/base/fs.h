@@ -52,6 +52,10 @@ int fs_mkdirs(const char *path, mode_t mode, struct cni_error *err);
  */
 int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err);
 
+/* Take the lock that is file `name` in `dir`, made (0600) if missing and never removed, for at most
+ * FS_LOCK_SECONDS. *ret_lock is the caller's to close: the lock goes with it. */
+int fs_lock_at(int dir, const char *name, int *ret_lock, struct cni_error *err);
+
 #define FS_LOCK_SECONDS 10
 
 /*

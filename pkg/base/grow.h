@@ -19,7 +19,7 @@ static inline int grow(void *listp, size_t n, size_t *cap, size_t size, struct c
 		return 0;
 	bigger = reallocarray(*list, want, size);
 	if (bigger == NULL)
-		return cni_fail_sys(err, ENOMEM, "list kernel objects");
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "make a list longer");
 	*list = bigger;
 	*cap = want;
 	return 0;

@@ -5,6 +5,7 @@
  * interrupt the wait: repeating, because the first signal may come before we sleep.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -112,4 +113,16 @@ int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err)
 	if (errno == EINTR)
 		return too_late(fd, what, seconds, err);
 	return cni_fail_sys_code(err, CNI_IO, errno, "lock %s", what);
+}
+
+int fs_lock_at(int dir, const char *name, int *ret_lock, struct cni_error *err)
+{
+	scoped_fd int lock = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (lock < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file %s", name);
+	if (fs_lock(lock, name, FS_LOCK_SECONDS, err) < 0)
+		return -1;
+	*ret_lock = take_fd(&lock);
+	return 0;
 }

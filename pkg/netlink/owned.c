@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "netlink/link.h"
 
 struct sweep {
@@ -30,15 +31,8 @@ static int collect(const struct link *link, void *arg, struct cni_error *err)
 	if (!ifname_alias_of_network(link->alias, s->network) ||
 	    (s->n > 0 && bsearch(link->name, s->names, s->n, IFNAME_MAX, compare) != NULL))
 		return 0;
-	if (s->n_stale == s->cap) {
-		size_t cap = s->cap == 0 ? 64 : s->cap * 2;
-		struct stale *bigger = reallocarray(s->stale, cap, sizeof(*bigger));
-
-		if (bigger == NULL)
-			return cni_fail(err, CNI_INTERNAL, "out of memory");
-		s->stale = bigger;
-		s->cap = cap;
-	}
+	if (grow(&s->stale, s->n_stale, &s->cap, sizeof(*s->stale), err) < 0)
+		return -1;
 	s->stale[s->n_stale].index = link->index;
 	memcpy(s->stale[s->n_stale++].name, link->name, IFNAME_MAX);
 	return 0;

@@ -18,10 +18,10 @@
 #include <net/if.h>
 #include <stdlib.h>
 
+#include "base/grow.h"
 #include "base/scoped.h"
 #include "netlink/addr.h"
 #include "netlink/attr.h"
-#include "netlink/grow.h"
 #include "netlink/linkmsg.h"
 #include "netlink/linkset.h"
 #include "netlink/req.h"

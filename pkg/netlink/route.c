@@ -5,9 +5,9 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "netlink/attr.h"
-#include "netlink/grow.h"
 #include "netlink/link.h"
 #include "netlink/req.h"
 

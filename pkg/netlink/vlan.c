@@ -6,8 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include "base/grow.h"
 #include "netlink/attr.h"
-#include "netlink/grow.h"
 #include "netlink/req.h"
 #include "netlink/vlanmsg.h"
 

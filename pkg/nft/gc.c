@@ -8,6 +8,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "base/fs.h"
+#include "base/grow.h"
 #include "base/trace.h"
 #include "nft/attach.h"
 #include "nft/conditions_run.h"
@@ -40,15 +41,8 @@ static int judge_record(const struct nft_record *r, void *arg, struct cni_error 
 	}
 	if (!is_doomed(gc, &r->owner))
 		return 0;
-	if (gc->n == gc->cap) {
-		size_t cap = gc->cap * 2 + 64;
-		uint64_t *bigger = realloc(gc->doomed, cap * sizeof(*bigger));
-
-		if (bigger == NULL)
-			return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "collect attachments");
-		gc->doomed = bigger;
-		gc->cap = cap;
-	}
+	if (grow(&gc->doomed, gc->n, &gc->cap, sizeof(*gc->doomed), err) < 0)
+		return -1;
 	gc->doomed[gc->n++] = owner_hash(&r->owner);
 	return 0;
 }

@@ -2,7 +2,6 @@
 #include "nft/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include <linux/netfilter.h>
@@ -23,15 +22,7 @@ static bool tables_there(void *tx)
 
 int session_lock(int run, int *ret_lock, struct cni_error *err)
 {
-	scoped_fd int lock =
-	    openat(run, "nft.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-	if (lock < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file nft.lock");
-	if (fs_lock(lock, "nft.lock", FS_LOCK_SECONDS, err) < 0)
-		return -1;
-	*ret_lock = take_fd(&lock);
-	return 0;
+	return fs_lock_at(run, "nft.lock", ret_lock, err);
 }
 
 int session_open(struct nft_session *s, struct cni_error *err)
@@ -49,7 +40,6 @@ void session_close(struct nft_session *s)
 	close_fdp(&s->lock);
 	nft_tx_close(&s->tx);
 	close_fdp(&s->run);
-	s->run = s->lock = -1;
 }
 
 /* ---- lists of elements */

@@ -61,19 +61,24 @@ void firewalld_close(struct firewalld **fw)
 
 /* ---- zones */
 
+static void print_source(const struct ip *ip, firewalld_source ret)
+{
+	const struct ipnet host = ipnet_host(ip);
+
+	ipnet_print(&host, ret);
+}
+
 /* `ip` NULL: of the zone as a whole. */
 static int zone_call(struct firewalld *fw, const char *member, const char *zone,
 		     const struct ip *ip, struct dbus_reply *ret, struct cni_error *err)
 {
 	const struct dbus_method method = { NAME, PATH, NAME ".zone", member };
-	char source[IPNET_TEXT] = "", what[WHAT];
+	firewalld_source source = "";
+	char what[WHAT];
 	const char *const args[] = { zone, ip == NULL ? NULL : source, NULL };
 
-	if (ip != NULL) {
-		const struct ipnet host = ipnet_host(ip);
-
-		ipnet_print(&host, source);
-	}
+	if (ip != NULL)
+		print_source(ip, source);
 	(void)text_format(what, sizeof(what), "firewalld: %s %s %s", member, zone, source);
 	trace("%s", what);
 	return dbus_call(&fw->bus, &method, args, ret, what, err);
@@ -154,4 +159,12 @@ int firewalld_sources(struct firewalld *fw, const char *zone, firewalld_source *
 	*ret = list;
 	*ret_n = n;
 	return 0;
+}
+
+bool firewalld_lists(firewalld_source *list, size_t n, const struct ip *ip)
+{
+	firewalld_source source;
+
+	print_source(ip, source);
+	return n != 0 && bsearch(source, list, n, sizeof(*list), compare_sources) != NULL;
 }

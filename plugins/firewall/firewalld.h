@@ -37,3 +37,5 @@ int firewalld_has(struct firewalld *fw, const char *zone, const struct ip *ip, b
 typedef char firewalld_source[IPNET_TEXT];
 int firewalld_sources(struct firewalld *fw, const char *zone, firewalld_source **ret, size_t *ret_n,
 		      struct cni_error *err);
+/* Is the address one of them? */
+bool firewalld_lists(firewalld_source *list, size_t n, const struct ip *ip);

@@ -15,34 +15,25 @@
  */
 #include "sources.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/grow.h"
 #include "base/text.h"
 #include "base/trace.h"
 #include "nft/recorded.h"
 #include "nft/surroundings.h"
 
-#define SOURCES_LOCK "firewalld.lock"
-
 int sources_lock(int *ret_lock, struct cni_error *err)
 {
-	scoped_fd int run = -1, lock = -1;
+	scoped_fd int run = -1;
 
 	if (fs_run_dir(true, &run, err) < 0)
 		return -1;
-	lock = openat(run, SOURCES_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (lock < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file " SOURCES_LOCK);
-	if (fs_lock(lock, SOURCES_LOCK, FS_LOCK_SECONDS, err) < 0)
-		return -1;
-	*ret_lock = take_fd(&lock);
-	return 0;
+	return fs_lock_at(run, "firewalld.lock", ret_lock, err);
 }
 
 void sources_free(struct sources *s)
@@ -52,15 +43,8 @@ void sources_free(struct sources *s)
 
 static int sources_add(struct sources *s, const struct nft_item *item, struct cni_error *err)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap * 2 + 16;
-		struct nft_item *bigger = reallocarray(s->items, cap, sizeof(*bigger));
-
-		if (bigger == NULL)
-			return cni_fail(err, CNI_INTERNAL, "out of memory");
-		s->items = bigger;
-		s->cap = cap;
-	}
+	if (grow(&s->items, s->n, &s->cap, sizeof(*s->items), err) < 0)
+		return -1;
 	s->items[s->n++] = *item;
 	return 0;
 }
@@ -133,27 +117,17 @@ static int compare_zones(const void *a, const void *b)
 	return strcmp(((const struct nft_item *)a)->zone, ((const struct nft_item *)b)->zone);
 }
 
-static int compare_texts(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
 /* The `n` entries of one zone that are missing there. */
 static int restore_zone(struct firewalld *fw, const struct nft_item *items, size_t n,
 			int64_t deadline, struct cni_error *err)
 {
 	scoped_free firewalld_source *there = NULL;
-	firewalld_source text;
 	size_t n_there = 0;
 
 	if (firewalld_sources(fw, items[0].zone, &there, &n_there, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		struct ipnet host = ipnet_host(&items[i].pod.addr);
-
-		ipnet_print(&host, text);
-		if (n_there != 0 &&
-		    bsearch(text, there, n_there, sizeof(*there), compare_texts) != NULL)
+		if (firewalld_lists(there, n_there, &items[i].pod.addr))
 			continue;
 		if (clock_ms() >= deadline)
 			return cni_fail(err, CNI_TRY_AGAIN, "the next ADD goes on");
