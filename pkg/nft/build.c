@@ -238,11 +238,6 @@ static int build_once(struct nft_session *s, const struct skeleton *found, uint6
 	return -1;
 }
 
-static bool worth_retrying(const struct nft_session *s, const struct cni_error *err)
-{
-	return nft_tx_again(&s->tx, err) || (err->sys == EEXIST && !nft_tx_expired(&s->tx));
-}
-
 /* `nft flush ruleset` takes both tables: who notices it for one sees to the other, if anybody
  * alive had something there. */
 static void build_other(struct nft_session *s, uint16_t family)
@@ -318,7 +313,7 @@ int session_build(struct nft_session *s, enum nft_user user, uint64_t except,
 			return 0;
 		if (r == 0)
 			r = make_sound(s, &found, except, built, err);
-		if (r < 0 && !worth_retrying(s, err))
+		if (r < 0 && !skeleton_again(&s->tx, err))
 			return -1;
 		built = built || r == 0;
 	}

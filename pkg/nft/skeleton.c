@@ -16,6 +16,7 @@
  */
 #include "nft/skeleton.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -412,6 +413,11 @@ void skeleton_put(struct nft_tx *tx, const struct skeleton *found)
 		put_chains(tx, found, true);
 		put_forward_rules(tx);
 	}
+}
+
+bool skeleton_again(const struct nft_tx *tx, const struct cni_error *err)
+{
+	return nft_tx_again(tx, err) || (err->sys == EEXIST && !nft_tx_expired(tx));
 }
 
 unsigned skeleton_chain_rules(const char *name)

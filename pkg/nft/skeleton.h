@@ -47,6 +47,10 @@ int skeleton_refuse(const struct skeleton *found, struct cni_error *err);
  * is sound. */
 void skeleton_put(struct nft_tx *tx, const struct skeleton *found);
 
+/* After a look or a transaction with skeleton_put() that failed with `err`: is it worth another
+ * look? Somebody changed something meanwhile, or made the table first; not past the deadline. */
+bool skeleton_again(const struct nft_tx *tx, const struct cni_error *err);
+
 /* One chain that is a function of its name (`again`: it exists, its rules are put again). Names
  * that are none of ours: nothing. */
 void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again);

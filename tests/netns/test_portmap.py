@@ -850,5 +850,21 @@ def status_is_real(w):
     w.call("portmap", "STATUS", conf).ok()
 
 
+@test
+def a_table_made_between_look_and_question(w):
+    """bridge asks as STATUS does before it changes anything, without a lock: the first pods of a node come together."""
+    pod, wrapper, log = w.pod("a"), Path("/run/world/slow"), Path("/run/world/strace.log")
+    wrapper.write_text(f"#!/bin/sh\nexec strace -f -o {log} -e trace=sendto -e inject=sendto:delay_enter=1000000:when=2"
+                       f" {w.bin}/portmap\n")
+    wrapper.chmod(0o755)
+    process = w.start(str(wrapper), "STATUS", {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap"},
+                      env={"ASAN_OPTIONS": "detect_leaks=0"})
+    wait_for(lambda: log.exists() and "sendto" in log.read_text(), "the look")
+    add(w, pod, port(8080))
+    w.finish(process, "portmap", "STATUS").ok()
+    assert log.read_text().count("sendto") >= 3, "it looked again: " + log.read_text()[-2000:]
+    delete(w, pod, port(8080))
+
+
 if __name__ == "__main__":
     main()
