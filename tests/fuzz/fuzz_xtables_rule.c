@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
-#include <linux/netlink.h>
+#include <linux/netfilter/nf_tables.h>
 
 #include "fuzz.h"
 #include "nft/xtables_read.h"
@@ -12,33 +15,84 @@ static bool same(const struct xtables_rule *a, const struct xtables_rule *b)
 	       a->has_to == b->has_to && a->accepts == b->accepts && strcmp(a->jump, b->jump) == 0;
 }
 
-/* A rule message of any bytes: understood the same way twice, with texts that end; and a rule of
- * which no expression was understood neither accepts a mark nor an address. */
+struct input {
+	const uint8_t *at;
+	size_t left;
+};
+
+/* The next bytes, zeros behind the end. */
+static void take(struct input *in, void *to, size_t len)
+{
+	size_t n = len < in->left ? len : in->left;
+
+	memset(to, 0, len);
+	memcpy(to, in->at, n);
+	in->at += n;
+	in->left -= n;
+}
+
+/* Any numbers, up to 32 bytes of data and up to 31 of text, in the attributes of any kind. */
+static struct nftnl_expr *make(struct input *in)
+{
+	static const struct {
+		const char *kind;
+		uint16_t number[3], data[2], text; /* 0: none */
+	} kinds[] = {
+		{ "meta", { NFTNL_EXPR_META_KEY, NFTNL_EXPR_META_DREG }, { 0 }, 0 },
+		{ "payload",
+		  { NFTNL_EXPR_PAYLOAD_BASE, NFTNL_EXPR_PAYLOAD_OFFSET, NFTNL_EXPR_PAYLOAD_LEN },
+		  { 0 },
+		  0 },
+		{ "bitwise", { 0 }, { NFTNL_EXPR_BITWISE_MASK, NFTNL_EXPR_BITWISE_XOR }, 0 },
+		{ "cmp", { NFTNL_EXPR_CMP_OP }, { NFTNL_EXPR_CMP_DATA }, 0 },
+		{ "immediate", { NFTNL_EXPR_IMM_VERDICT }, { 0 }, NFTNL_EXPR_IMM_CHAIN },
+		{ "counter", { 0 }, { 0 }, 0 },
+		{ "lookup", { 0 }, { 0 }, NFTNL_EXPR_LOOKUP_SET },
+	};
+	struct nftnl_expr *e;
+	uint8_t kind, len, bytes[32];
+	uint32_t number = (uint32_t)NFT_JUMP;
+
+	take(in, &kind, 1);
+	kind %= sizeof(kinds) / sizeof(kinds[0]);
+	e = nftnl_expr_alloc(kinds[kind].kind);
+	FUZZ_CHECK(e != NULL);
+	for (size_t i = 0; i < 3 && kinds[kind].number[i] != 0; i++) {
+		take(in, &number, sizeof(number));
+		if (kinds[kind].text != 0 && number % 2 == 0)
+			number = (uint32_t)NFT_JUMP;
+		nftnl_expr_set_u32(e, kinds[kind].number[i], number);
+	}
+	for (size_t i = 0; i < 2 && kinds[kind].data[i] != 0; i++) {
+		take(in, &len, 1);
+		take(in, bytes, len % 17);
+		nftnl_expr_set(e, kinds[kind].data[i], bytes, len % 17);
+	}
+	if (kinds[kind].text != 0 && number == (uint32_t)NFT_JUMP) { /* else it is not freed */
+		take(in, bytes, sizeof(bytes));
+		bytes[sizeof(bytes) - 1] = '\0';
+		nftnl_expr_set_str(e, kinds[kind].text, (const char *)bytes);
+	}
+	return e;
+}
+
+/* A rule of any expressions: understood the same way twice, with texts that end. Made by libnftnl,
+ * not read by it from any bytes: it ends the program for what no kernel sends. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct nlmsghdr *nlh;
+	struct input in = { .at = data, .left = size };
 	struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct xtables_rule first, second;
+	bool four = size % 2 == 0;
 
 	FUZZ_CHECK(rule != NULL);
-	if (size < sizeof(*nlh) + 4) { /* what libmnl checks before anybody parses */
-		nftnl_rule_free(rule);
-		return 0;
-	}
-	nlh = malloc(size);
-	FUZZ_CHECK(nlh != NULL);
-	memcpy(nlh, data, size);
-	nlh->nlmsg_len = (uint32_t)size;
-	if (nftnl_rule_nlmsg_parse(nlh, rule) >= 0) {
-		bool four = data[0] % 2 == 0;
-
-		xtables_rule_read(rule, four, &first);
-		xtables_rule_read(rule, four, &second);
-		FUZZ_CHECK(same(&first, &second));
-		FUZZ_CHECK(memchr(first.jump, '\0', sizeof(first.jump)) != NULL);
-		FUZZ_CHECK(!first.has_from || ip_is4(&first.from) == four || !four);
-	}
+	while (in.left > 0)
+		nftnl_rule_add_expr(rule, make(&in));
+	xtables_rule_read(rule, four, &first);
+	xtables_rule_read(rule, four, &second);
+	FUZZ_CHECK(same(&first, &second));
+	FUZZ_CHECK(memchr(first.jump, '\0', sizeof(first.jump)) != NULL);
+	FUZZ_CHECK(!first.has_from || ip_is4(&first.from) == four || !four);
 	nftnl_rule_free(rule);
-	free(nlh);
 	return 0;
 }
