@@ -13,7 +13,6 @@ from host import FLOOR_NETWORK, Driver, Floor, Pods, Reference, reserve, spread
 from variants import NETWORK
 
 LEVELS = (1, 10, 50, 100, 250, 500, 1000)
-BRIDGE_PORTS = 1000  # of the 1,023 that a bridge takes
 
 
 class Case:
@@ -30,6 +29,11 @@ class Case:
     def rounds(self):
         return 3 if self.options.quick else 11
 
+    @property
+    def fine_rounds(self):
+        """Where small differences count, and a round is short."""
+        return 3 if self.options.quick else 41
+
     def levels(self, most=None):
         most = most or self.options.pods
         return sorted({n for n in LEVELS if n < most} | {most})
@@ -40,23 +44,26 @@ class Case:
 
 
 def measure(case, groups, rounds, **key):
-    """Rounds of ADD and DEL, the groups taking turns, as rows: the chain's time, and the peak."""
-    samples = {name: ([], [], [], Counter()) for name in groups}
+    """Rounds of ADD and DEL, the groups taking turns, as rows: the chain's time, the peak, and what
+    ours takes beyond the floor."""
+    samples = {name: {"ADD": [], "DEL": []} for name in groups}
     for _ in range(rounds):
         for name, pods in groups.items():
-            added, deleted = pods.round()
-            adds, dels, peaks, parts = samples[name]
-            adds.append(added["ns"])
-            dels.append(deleted["ns"])
-            peaks.append(max(p["rss"] for a in (added, deleted) for p in a["programs"]))
-            parts.update({p["type"]: p["ns"] for p in added["programs"]})
-            own = added["self"]
-    for name, (adds, dels, peaks, parts) in samples.items():
-        common = {"kind": "chain", "variant": name, **key}
-        case.row(**common, verb="ADD", **spread(adds),
-                 parts={program: total // rounds for program, total in parts.items()})
-        case.row(**common, verb="DEL", **spread(dels))
-        case.row(**{**common, "kind": "memory"}, kib=max(peaks), driver=own)
+            for verb, answer in zip(("ADD", "DEL"), pods.round()):
+                samples[name][verb].append(answer)
+    for name, verbs in samples.items():
+        for verb, answers in verbs.items():
+            common = {"variant": name, "verb": verb, **key}
+            parts = Counter()
+            for answer in answers:
+                parts.update({p["type"]: p["ns"] for p in answer["programs"]})
+            case.row(kind="chain", **common, **spread([a["ns"] for a in answers]),
+                     parts={program: total // rounds for program, total in parts.items()})
+            case.row(kind="memory", **common, kib=max(p["rss"] for a in answers for p in a["programs"]),
+                     driver=max(a["self"] for a in answers))
+            if "floor" in groups and name != "floor":
+                beyond = [a["ns"] - b["ns"] for a, b in zip(answers, samples["floor"][verb])]
+                case.row(kind="extra", **common, **spread(beyond))
 
 
 def curve(case, variant, chain):
@@ -70,32 +77,31 @@ def curve(case, variant, chain):
             groups["floor"].round()
         for level in case.levels():
             pods.fill(level - 1)
-            measure(case, groups, case.rounds, chain=chain, pods=level)
+            measure(case, groups, case.fine_rounds if "floor" in groups else case.rounds, chain=chain, pods=level)
     return run
 
 
 def beside(case, prepare, **key):
     """Ours and the floor on a node that was prepared, against the same on an empty one."""
     def run(w):
-        pods, floor = Pods(case.tools, case.ours, "nat"), None
-        if prepare is reserved_addresses:
-            prepare(case, pods)
+        pods = Pods(case.tools, case.ours, "nat")
+        size = prepare(case, pods)
         pods.round()
         floor = Floor(case.tools, "nat")
         floor.round()
-        if prepare is not reserved_addresses:
-            prepare(case, pods)
-        measure(case, {case.ours.name: pods, "floor": floor}, 2 * case.rounds, chain="nat", **key)
+        measure(case, {case.ours.name: pods, "floor": floor}, case.fine_rounds, chain="nat", size=size, **key)
     return run
 
 
 def nothing(case, pods):
-    pass
+    return 0
 
 
 def reserved_addresses(case, pods):
+    count = 300 if case.options.quick else 30000
     for network in (NETWORK, FLOOR_NETWORK):
-        reserve(network, 300 if case.options.quick else 30000)
+        reserve(network, count)
+    return count
 
 
 def host_ports(case, pods):
@@ -106,6 +112,7 @@ def host_ports(case, pods):
         pods.driver.ask(verb="ADD", id=f"many{index}", netns=pods.netns(pods.next), args="",
                         runtimeConfig={"portMappings": ports})
         pods.next += 1
+    return total
 
 
 def five_bridges(case):
@@ -121,10 +128,10 @@ def five_bridges(case):
         floor = Floor(case.tools, "nat", "cni4", "10.94.0.1", 16, (10 << 24) + (94 << 16) + (200 << 8))
         floor.round()
         groups = {case.ours.name: hosts[4], "floor": floor}
-        measure(case, groups, 2 * case.rounds, chain="nat", bridges=5, pods=1)
+        measure(case, groups, case.fine_rounds, chain="nat", bridges=5, pods=1)
         for pods in hosts:
             pods.fill(count // 5 - 1)
-        measure(case, groups, 2 * case.rounds, chain="nat", bridges=5, pods=count)
+        measure(case, groups, case.fine_rounds, chain="nat", bridges=5, pods=count)
     return run
 
 

@@ -4,6 +4,7 @@
 import ipaddress
 import json
 import os
+import select
 import statistics
 import subprocess
 from pathlib import Path
@@ -14,6 +15,8 @@ FLOOR_NETWORK = "floor"
 RESERVED = Path("/var/lib/cni/networks")
 FLOOR_FIRST = int(ipaddress.ip_address("10.89.200.0"))
 FIRST_PORT = 10000
+# After a DEL, so that what it left to the kernel is not paid by the next one measured; contention has its own case.
+PAUSE = 0.04
 
 
 def spread(samples):
@@ -97,7 +100,9 @@ class Pods:
     def round(self):
         """One more pod comes and goes: both answers."""
         request, added = self.add()
-        return added, self.delete(request)
+        deleted = self.delete(request)
+        select.select([], [], [], PAUSE)
+        return added, deleted
 
     def fill(self, count):
         """So many pods are there, all of them really added."""

@@ -1,3 +1,264 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-def table(d): return ""
-def draw(d, o): pass
+"""From the JSON of bench/run to tables, pictures and the README's section."""
+
+import json
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from variants import CHAINS
+
+LABELS = {"podwire": "Podwire", "floor": "bare netlink (floor)", "go-iptables": "Go 1.9.1, iptables",
+          "go-nft": "Go 1.9.1, nftables", "debian": "Go 1.1.1 (Debian), iptables"}
+CURVES = list(LABELS)
+PACKETS = ["podwire", "go-iptables", "go-nft"]
+BEGIN, END = "<!-- bench/run --readme: begin -->", "<!-- bench/run --readme: end -->"
+MISSING = "–"
+
+
+class Data:
+    """Rows by what they are about; whatever was not measured is None."""
+
+    def __init__(self, data):
+        self.raw = data
+        self.rows = [row for case in data["cases"].values() for row in case["rows"]]
+
+    def all(self, **key):
+        return [row for row in self.rows if all(row.get(k) == v for k, v in key.items())]
+
+    def one(self, **key):
+        found = self.all(**key)
+        return found[-1] if found else None
+
+    def levels(self, **key):
+        return sorted({row["pods"] for row in self.all(kind="chain", **key) if "chain" in row and "bridges" not in row
+                       and "node" not in row})
+
+    def curve(self, chain, variant, verb, pods, kind="chain"):
+        return next((row for row in self.all(kind=kind, chain=chain, variant=variant, verb=verb, pods=pods)
+                     if "bridges" not in row), None)
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def ms(row, spread=True):
+    """Median and, in brackets, quartiles, in milliseconds."""
+    if not row:
+        return MISSING
+    median, low, high = (number(row[k] / 1e6) for k in ("median", "q1", "q3"))
+    return f"{median} ({low}–{high})" if spread else median
+
+
+def line(*cells):
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def chains(data):
+    levels = data.levels()
+    chosen = sorted({1, 100, max(levels)} & set(levels) | {max(levels)}) if levels else []
+    out = [line("median (quartiles), ms", *(f"{verb}, {n:,} pods" for verb in ("ADD", "DEL") for n in chosen)),
+           line(*["---"] * (1 + 2 * len(chosen)))]
+    for chain, what in CHAINS.items():
+        out.append(line(f"*{what}*", *[""] * (2 * len(chosen))))
+        for variant in CURVES:
+            cells = [ms(data.curve(chain, variant, verb, n)) for verb in ("ADD", "DEL") for n in chosen]
+            out.append(line(LABELS[variant], *cells))
+    return out
+
+
+def ratio(above, below):
+    return f"{number(above['median'] / below['median'])}" if above and below else MISSING
+
+
+def ratios(data):
+    """What the chain `nat` costs others, as multiples of what it costs us."""
+    levels = data.levels(chain="nat")
+    out = []
+    for pods in [levels[0], levels[-1]] if levels else []:
+        at = {v: data.curve("nat", v, "ADD", pods) for v in CURVES}
+        out.append(line(f"ADD with {pods:,} pods: Go 1.9.1 iptables / nftables to Podwire",
+                        f"{ratio(at['go-iptables'], at['podwire'])} / {ratio(at['go-nft'], at['podwire'])} times"))
+        out.append(line(f"ADD with {pods:,} pods: Podwire to the floor", f"{ratio(at['podwire'], at['floor'])} times"))
+    return out
+
+
+def extras(data):
+    """What our programs add to the floor, by the state of the node."""
+    found = []
+    levels = data.levels(chain="nat", variant="podwire")
+    for pods in [levels[0], levels[-1]] if levels else []:
+        found.append((f"with {pods:,} pods", data.curve("nat", "podwire", "ADD", pods, "extra"),
+                      data.curve("nat", "podwire", "DEL", pods, "extra")))
+    for node in ("empty", "reserved", "ports"):
+        rows = [data.one(kind="extra", node=node, verb=verb) for verb in ("ADD", "DEL")]
+        size = rows[0].get("size") if rows[0] else 0
+        found.append(({"empty": "on an empty node", "reserved": f"with {size:,} reserved addresses",
+                       "ports": f"with {size:,} host ports"}[node], *rows))
+    sizes = sorted({row["pods"] for row in data.all(bridges=5)})
+    for pods in sizes:
+        found.append((f"with {pods:,} pods over five bridges",
+                      *(data.one(kind="extra", bridges=5, pods=pods, verb=verb) for verb in ("ADD", "DEL"))))
+    return [line(f"Podwire beyond the floor {what}, ADD; DEL", f"{ms(add)}; {ms(delete)} ms")
+            for what, add, delete in found if add]
+
+
+def contention(data):
+    return [line(f"ADD while another pod is deleted, {LABELS[row['variant']]}: alone; during; worst",
+                 f"{ms(row['alone'])}; {ms(row['during'])}; {number(row['worst'] / 1e6)} ms")
+            for row in data.all(kind="contention")]
+
+
+def memory(data):
+    rows = data.all(kind="memory", variant="podwire")
+    if not rows:
+        return []
+    most = max(rows, key=lambda row: row["kib"])
+    limit = "" if most["kib"] > most["driver"] else "at most "
+    return [line("peak memory of any program", f"{limit}{most['kib'] / 1024:.1f} MiB")]
+
+
+def calls(data):
+    rows = data.all(kind="calls")
+    if not rows:
+        return []
+    out = [line("one pod", "system calls", "netlink sends", "receives", "namespace switches", "processes started"),
+           line(*["---"] * 6)]
+    keys = ("calls", "sends", "receives", "setns", "starts")
+    for verb in ("ADD", "DEL"):
+        for variant in ("podwire", "floor"):
+            these = [row for row in rows if row["verb"] == verb and row["variant"] == variant]
+            total = Counter()
+            for row in these:
+                total.update({k: row.get(k, 0) for k in keys})
+                if variant != "floor":
+                    out.append(line(f"{verb} {row['program']}", *(row.get(k, 0) for k in keys)))
+            if these:
+                out.append(line(f"{verb} {'by the floor' if variant == 'floor' else 'in all'}",
+                                *(total[k] for k in keys)))
+    return out
+
+
+def packets(data):
+    rows = data.all(kind="hostport") + data.all(kind="firewall")
+    if not rows:
+        return []
+    out = [line("median (quartiles)", *(LABELS[v] for v in PACKETS)), line(*["---"] * (1 + len(PACKETS)))]
+    for kind, figure, unit, scale in (("hostport", "connections", "new connections/s", 1),
+                                      ("hostport", "throughput", "Gbit/s", 1e9),
+                                      ("firewall", "connections", "new connections/s", 1),
+                                      ("firewall", "throughput", "Gbit/s", 1e9)):
+        sizes = sorted({r["pods"] for r in data.all(kind=kind, figure=figure)})
+        for pods in [sizes[0], sizes[-1]] if sizes else []:
+            found = [data.one(kind=kind, figure=figure, variant=v, pods=pods) for v in PACKETS]
+            size = next(r for r in found if r)["mappings"] if kind == "hostport" else pods
+            where = f"through a host port, {size:,} of them" if kind == "hostport" else f"through firewall, {pods:,} pods"
+            out.append(line(f"{unit} {where}", *(
+                f"{number(r['median'] / scale)} ({number(r['q1'] / scale)}–{number(r['q3'] / scale)})" if r else MISSING
+                for r in found)))
+    return out
+
+
+def failures(data):
+    return [f"**{name}: {case['status']}**" for name, case in data.raw["cases"].items() if case["status"] != "ok"]
+
+
+def about(data):
+    m = data.raw["machine"]
+    return (f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}, {m['iptables']}, {m['nft']}, "
+            f"{m['iperf3']}; Podwire {m['podwire']}, Go plugins {m['go_plugins']} and {m['debian']}; {m['date']}.")
+
+
+NOTES = (
+    "ADD and DEL are whole chains, run as libcni does by a small C program, until the last program is gone. "
+    "The floor is one process that makes the same kernel objects and reservation, asks for nothing and checks nothing; "
+    "it and Podwire take turns in one namespace. Of the Go plugins' pods, those that are measured and the first two are "
+    "added by them; the others have a link and an address by their bridge, and rules written after those of a real pod, "
+    "whose sameness is checked, because adding all of them takes hours. Their firewall knows only iptables.")
+
+
+def table(raw):
+    data = Data(raw)
+    promise = ratios(data) + extras(data) + contention(data) + memory(data)
+    if promise:
+        promise = [line("what", "figure"), line("---", "---"), *promise]
+    parts = [about(data), NOTES, *failures(data)]
+    for part in (chains(data), promise, packets(data), calls(data)):
+        if len(part) > 2:
+            parts.append("\n".join(part))
+    return "\n\n".join(parts)
+
+
+# ---- pictures
+
+def write_columns(path, levels, columns):
+    """A line per level; for each column median and quartiles, or `?`."""
+    with path.open("w") as file:
+        for level in levels:
+            cells = [column(level) for column in columns]
+            text = [" ".join(str(row[k]) for k in ("median", "q1", "q3")) if row else "? ? ?" for row in cells]
+            file.write(f"{level} {' '.join(text)}\n")
+
+
+def gnuplot(script, **values):
+    settings = "; ".join(f"{k}={v}" if isinstance(v, int) else f'{k}="{v}"' for k, v in values.items())
+    done = subprocess.run(["gnuplot", "-e", settings, Path(__file__).parent / script], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"gnuplot {script}: {done.stderr[-500:]}")
+
+
+def draw_curves(data, folder):
+    variants = [v for v in CURVES if data.all(kind="chain", variant=v)]
+    levels = data.levels()
+    for verb in ("ADD", "DEL") if levels else ():
+        files = {}
+        for chain in CHAINS:
+            files[chain] = folder / f"bench-{verb.lower()}-{chain}.dat"
+            write_columns(files[chain], levels, [lambda n, v=v, c=chain: data.curve(c, v, verb, n) for v in variants])
+        labels = " ".join(f"'{LABELS[v]}'" for v in variants)
+        gnuplot("curve.gp", out=folder / f"bench-{verb.lower()}.svg", verb=verb, names=" ".join(variants), labels=labels,
+                pods=max(levels), **files)
+
+
+def draw_packets(data, folder):
+    if not data.all(kind="hostport") or not data.all(kind="firewall"):
+        return
+    files = {}
+    for kind, figure, size in (("hostport", "connections", "mappings"), ("firewall", "throughput", "pods")):
+        files[kind] = folder / f"bench-{kind}.dat"
+        levels = sorted({r[size] for r in data.all(kind=kind)})
+        write_columns(files[kind], levels, [
+            lambda n, v=v: data.one(kind=kind, figure=figure, variant=v, **{size: n}) for v in PACKETS])
+    gnuplot("packets.gp", out=folder / "bench-packets.svg", names=" ".join(PACKETS),
+            labels=" ".join(f"'{LABELS[v]}'" for v in PACKETS), **files)
+
+
+def draw(raw, work, to=None):
+    """bench-add.svg, bench-del.svg and bench-packets.svg into `work`, or from there into `to`."""
+    data = Data(raw)
+    draw_curves(data, work)
+    draw_packets(data, work)
+    for name in ("add", "del", "packets") if to else ():
+        picture = work / f"bench-{name}.svg"
+        if picture.exists():
+            (to / picture.name).write_text(picture.read_text())
+
+
+def readme(root):
+    """docs/bench.json → docs/bench-*.svg and README.md between the two marks."""
+    raw = json.loads((root / "docs/bench.json").read_text())
+    work = root / "build"
+    work.mkdir(exist_ok=True)
+    draw(raw, work, root / "docs")
+    data = Data(raw)
+    promise = [line("what", "figure"), line("---", "---"), *ratios(data), *extras(data), *contention(data), *memory(data)]
+    text = "\n\n".join([about(data), *failures(data), "\n".join(chains(data)), "\n".join(promise),
+                        "\n".join(packets(data))])
+    path = root / "README.md"
+    new, n = re.subn(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", path.read_text(),
+                     flags=re.S)
+    if n != 1:
+        raise SystemExit(f"README.md needs one pair of {BEGIN} and {END}")
+    path.write_text(new)
