@@ -77,7 +77,8 @@ def curve(case, variant, chain):
             groups["floor"].round()
         for level in case.levels():
             pods.fill(level - 1)
-            measure(case, groups, case.fine_rounds if "floor" in groups else case.rounds, chain=chain, pods=level)
+            ends = level in (1, case.options.pods) and "floor" in groups
+            measure(case, groups, case.fine_rounds if ends else case.rounds, chain=chain, pods=level)
     return run
 
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ADD or DEL against the number of pods, a panel per chain. From bench/run: out, verb, nat, full (data), names.
-set terminal svg size 960,400 dynamic font "sans-serif,13" background "white"
+set terminal svg size 960,420 dynamic font "sans-serif,13" background "white"
 set output out
 set datafile missing "?"
 set logscale xy
 set grid ytics lc rgb "#dddddd"
-set key off
+set key outside bottom center horizontal maxrows 3 samplen 2 font ",11"
+set yrange [1:*]
 set xlabel "pods on the node"
 set xtics ("1" 1, "10" 10, "100" 100, "1,000" 1000)
-set ytics ("0.5 ms" 0.5, "1 ms" 1, "2" 2, "5" 5, "10 ms" 10, "20" 20, "50" 50, "100 ms" 100, "200" 200, "500" 500, "1 s" 1000, "2" 2000)
+set ytics ("1 ms" 1, "2" 2, "5" 5, "10 ms" 10, "20" 20, "50" 50, "100 ms" 100, "200" 200, "500" 500, "1 s" 1000, "2" 2000, "5" 5000)
 colours = "#2a7f2a #777777 #c23b22 #d98a1f #4060b0"
 n = words(names)
 set multiplot layout 1,2
 do for [panel = 1:2] {
 	data = panel == 1 ? nat : full
 	set title (panel == 1 ? verb.": bridge, host-local, ipMasq, portmap" : verb.": the same, firewall, tuning")
-	if (panel == 2) { set key outside below horizontal center maxcols 3 samplen 2 } else { set key outside below horizontal center maxcols 3 samplen 2 }
 	plot [0.9:pods*1.1] for [i = 1:n] data using 1:(column(3*i-1)/1e6):(column(3*i)/1e6):(column(3*i+1)/1e6) \
 		with yerrorlines lw 2 pt 7 ps 0.5 lc rgb word(colours, i) title word(labels, i)
 }

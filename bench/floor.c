@@ -447,6 +447,15 @@ static int enter_pod(struct kernel *k, const struct pod *pod)
 	return netns;
 }
 
+/* The socket of nftables last: closing it waits for the deleted elements. */
+static void leave(struct kernel *k)
+{
+	(void)mnl_socket_close(k->host);
+	if (k->pod)
+		(void)mnl_socket_close(k->pod);
+	(void)mnl_socket_close(k->nft);
+}
+
 static void reserve(const struct pod *pod)
 {
 	scoped_fd int dir = -1;
@@ -491,6 +500,7 @@ static void add(const struct pod *pod)
 	call_last(k.pod, &b, &answer, "address and route");
 	if (pod->chained)
 		write_switch(k.conf4, "eth0/arp_filter", "1");
+	leave(&k);
 	(void)puts("{\"cniVersion\": \"1.0.0\"}");
 }
 
@@ -505,7 +515,7 @@ static void del(const struct pod *pod)
 	put_delete(&b, pod);
 	call_last(k.host, &b, &answer, "delete link");
 	release(pod);
-	(void)mnl_socket_close(k.nft);
+	leave(&k);
 }
 
 int main(void)
