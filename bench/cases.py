@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from host import FLOOR_NETWORK, Driver, Floor, Pods, Reference, reserve, spread
+from host import FLOOR_NETWORK, Driver, Floor, Pods, Reference, calm, reserve, spread
 from variants import NETWORK
 
 LEVELS = (1, 10, 50, 100, 250, 500, 1000)
@@ -33,6 +33,10 @@ class Case:
     def fine_rounds(self):
         """Where small differences count, and a round is short."""
         return 3 if self.options.quick else 41
+
+    def calm(self):
+        if not self.options.quick:
+            calm()
 
     def levels(self, most=None):
         most = most or self.options.pods
@@ -77,6 +81,7 @@ def curve(case, variant, chain):
             groups["floor"].round()
         for level in case.levels():
             pods.fill(level - 1)
+            case.calm()
             ends = level in (1, case.options.pods) and "floor" in groups
             measure(case, groups, case.fine_rounds if ends else case.rounds, chain=chain, pods=level)
     return run
@@ -132,6 +137,7 @@ def five_bridges(case):
         measure(case, groups, case.fine_rounds, chain="nat", bridges=5, pods=1)
         for pods in hosts:
             pods.fill(count // 5 - 1)
+        case.calm()
         measure(case, groups, case.fine_rounds, chain="nat", bridges=5, pods=count)
     return run
 
@@ -266,6 +272,7 @@ def packets(case, variant, what, levels, per_pod):
         for level in levels:
             (pods.fill_rules if isinstance(pods, Reference) else pods.fill)(level - 1)
             request, _ = pods.add()
+            case.calm()
             pod = type(wire.client)(w, request["id"], request["netns"])
             if what == "firewall":
                 ways = [(pod, wire.client, CLIENT, port, port) for port in (5201, 5202)]

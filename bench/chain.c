@@ -120,7 +120,7 @@ static pid_t start(struct driver *d, const struct call *call, int in, int out)
 	char *env[] = { text[0], text[1], text[2], text[3], text[4],
 			text[5], (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
 	char *plain[] = { path, NULL };
-	char *traced[] = { "/usr/bin/strace", "-ff", "-qq", "-yy", "-o", prefix, "--", path, NULL };
+	char *traced[] = { "/usr/bin/strace", "-ff", "-qq", "-yy", "-T", "-o", prefix, "--", path, NULL };
 	posix_spawn_file_actions_t actions;
 	pid_t pid = -1;
 

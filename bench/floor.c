@@ -30,10 +30,12 @@
  *
  * ADD: the veth pair (names, MACs, master, alias, port flags, no link-local address at the host's
  * end), the pod's address, default route and switches, the elements of table inet podwire in one
- * transaction, the address's reservation on disk. DEL: the elements, the link, the reservation; it
+ * transaction, the address's reservation on disk, and the announcement of the address, which the
+ * bridge hands to all its ports. DEL: the elements, the link, the reservation; it
  * ends when the kernel has let go of all of them. It stands on a bridge and a table that are there.
  *
- * Called as a CNI program, with CNI_ARGS=BRIDGE=…;IP=…;BITS=…;GATEWAY=…;PORT=…;NETWORK=…[;CHAINED=1].
+ * Called as a CNI program, with CNI_ARGS=BRIDGE=…;IP=…;BITS=…;GATEWAY=…;PORT=…;NETWORK=…, and
+ * CHAINED=1 and ANNOUNCE=1 if wanted.
  */
 #define TABLE	     "podwire"
 #define PORT_OF_POD  80
@@ -50,7 +52,8 @@ struct pod {
 	struct in_addr ip, gateway;
 	unsigned bits;
 	uint16_t port;
-	bool chained; /* with firewall and tuning */
+	bool chained;  /* with firewall and tuning */
+	bool announce; /* the address, to the other ports of the bridge */
 };
 
 struct batch {
@@ -108,6 +111,7 @@ static void read_pod(struct pod *pod)
 	pod->bits = number(args, "BITS");
 	pod->port = (uint16_t)number(args, "PORT");
 	pod->chained = number(args, "CHAINED") != 0;
+	pod->announce = number(args, "ANNOUNCE") != 0;
 	if (inet_pton(AF_INET, ip, &pod->ip) != 1 || pod->bits < 1 || pod->bits > 32 ||
 	    inet_pton(AF_INET, gateway, &pod->gateway) != 1)
 		die("arguments");
@@ -240,7 +244,7 @@ static void put_port(struct batch *b, const struct pod *pod)
 	done(b, nlh);
 }
 
-/* No link-local address at the host's end, up, and which number the pod's end has. */
+/* No link-local address at the host's end, and up. */
 static void put_up(struct batch *b, const struct pod *pod)
 {
 	struct ifinfomsg none = { 0 };
@@ -257,10 +261,6 @@ static void put_up(struct batch *b, const struct pod *pod)
 	done(b, nlh);
 	nlh = message(b, RTM_NEWLINK, 0, &up, sizeof(up));
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, pod->veth);
-	done(b, nlh);
-	nlh = message(b, RTM_GETLINK, NLM_F_ACK, &none, sizeof(none));
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, pod->veth);
-	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	done(b, nlh);
 }
 
@@ -296,6 +296,27 @@ static void put_pod_side(struct batch *b, const struct pod *pod, int index)
 		      sizeof(route));
 	mnl_attr_put(nlh, RTA_GATEWAY, 4, &pod->gateway);
 	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)index);
+	done(b, nlh);
+}
+
+/* Settles the port, so that what is sent next is not lost. */
+static void put_question(struct batch *b, const struct pod *pod)
+{
+	struct ifinfomsg none = { 0 };
+	struct nlmsghdr *nlh = message(b, RTM_GETLINK, NLM_F_ACK, &none, sizeof(none));
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, pod->veth);
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	done(b, nlh);
+}
+
+/* The MAC that it has, once more: with arp_notify on, the kernel then announces the address. */
+static void put_announcement(struct batch *b, const struct pod *pod, int index)
+{
+	struct ifinfomsg link = { .ifi_index = index };
+	struct nlmsghdr *nlh = message(b, RTM_NEWLINK, NLM_F_ACK, &link, sizeof(link));
+
+	put_mac(nlh, 0x58, pod->ip);
 	done(b, nlh);
 }
 
@@ -493,11 +514,19 @@ static void add(const struct pod *pod)
 	put_pair(&b, pod, master, netns);
 	put_port(&b, pod);
 	put_up(&b, pod);
+	put_question(&b, pod);
 	call_last(k.host, &b, &answer, "link");
 	transaction(&k, pod, true);
 	write_switch(k.conf6, "eth0/accept_dad", "0");
 	put_pod_side(&b, pod, answer.peer);
 	call_last(k.pod, &b, &answer, "address and route");
+	if (pod->announce) {
+		int index = answer.peer;
+		put_question(&b, pod);
+		call_last(k.host, &b, &answer, "settle");
+		put_announcement(&b, pod, index);
+		call_last(k.pod, &b, &answer, "announce");
+	}
 	if (pod->chained)
 		write_switch(k.conf4, "eth0/arp_filter", "1");
 	leave(&k);

@@ -7,6 +7,7 @@ import os
 import select
 import statistics
 import subprocess
+import time
 from pathlib import Path
 
 from variants import BITS, BRIDGE, GATEWAY, NETWORK, Pod, Rules, mappings
@@ -131,7 +132,7 @@ class Floor(Pods):
     def request(self, index):
         ip = ipaddress.ip_address(self.first + index)
         args = {"BRIDGE": self.bridge, "NETWORK": FLOOR_NETWORK, "IP": ip, "BITS": self.bits, "GATEWAY": self.gateway,
-                "PORT": 60000 + index, "CHAINED": int(self.chained)}
+                "PORT": 60000 + index, "CHAINED": int(self.chained), "ANNOUNCE": 1}
         return {"id": f"{self.prefix}{index}", "netns": self.netns(index),
                 "args": ";".join(f"{key}={value}" for key, value in args.items())}
 
@@ -188,4 +189,22 @@ def reserve(network, count, first="10.89.0.2"):
     return folder
 
 
-__all__ = ["Driver", "Floor", "Pods", "Reference", "NETWORK", "reserve", "spread"]
+def calm(seconds=12):
+    """Until the processors have little to do: new pods' IPv6 router solicitations, which every port of the
+    bridge gets, go on for seconds after many were added."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        first = _processors()
+        select.select([], [], [], 1)
+        idle, total = (after - before for before, after in zip(first, _processors()))
+        if idle > 0.9 * total:
+            break
+
+
+def _processors():
+    """Ticks that all processors were idle, and all ticks."""
+    ticks = [int(x) for x in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+__all__ = ["Driver", "Floor", "Pods", "Reference", "NETWORK", "calm", "reserve", "spread"]

@@ -52,6 +52,10 @@ def ms(row, spread=True):
     return f"{median} ({low}–{high})" if spread else median
 
 
+def pods_of(n):
+    return f"{n:,} pod{'' if n == 1 else 's'}"
+
+
 def line(*cells):
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -59,7 +63,7 @@ def line(*cells):
 def chains(data):
     levels = data.levels()
     chosen = sorted({1, 100, max(levels)} & set(levels) | {max(levels)}) if levels else []
-    out = [line("median (quartiles), ms", *(f"{verb}, {n:,} pods" for verb in ("ADD", "DEL") for n in chosen)),
+    out = [line("median (quartiles), ms", *(f"{verb}, {pods_of(n)}" for verb in ("ADD", "DEL") for n in chosen)),
            line(*["---"] * (1 + 2 * len(chosen)))]
     for chain, what in CHAINS.items():
         out.append(line(f"*{what}*", *[""] * (2 * len(chosen))))
@@ -79,9 +83,9 @@ def ratios(data):
     out = []
     for pods in [levels[0], levels[-1]] if levels else []:
         at = {v: data.curve("nat", v, "ADD", pods) for v in CURVES}
-        out.append(line(f"ADD with {pods:,} pods: Go 1.9.1 iptables / nftables to Podwire",
+        out.append(line(f"ADD with {pods_of(pods)}: Go 1.9.1 iptables / nftables to Podwire",
                         f"{ratio(at['go-iptables'], at['podwire'])} / {ratio(at['go-nft'], at['podwire'])} times"))
-        out.append(line(f"ADD with {pods:,} pods: Podwire to the floor", f"{ratio(at['podwire'], at['floor'])} times"))
+        out.append(line(f"ADD with {pods_of(pods)}: Podwire to the floor", f"{ratio(at['podwire'], at['floor'])} times"))
     return out
 
 
@@ -90,7 +94,7 @@ def extras(data):
     found = []
     levels = data.levels(chain="nat", variant="podwire")
     for pods in [levels[0], levels[-1]] if levels else []:
-        found.append((f"with {pods:,} pods", data.curve("nat", "podwire", "ADD", pods, "extra"),
+        found.append((f"with {pods_of(pods)}", data.curve("nat", "podwire", "ADD", pods, "extra"),
                       data.curve("nat", "podwire", "DEL", pods, "extra")))
     for node in ("empty", "reserved", "ports"):
         rows = [data.one(kind="extra", node=node, verb=verb) for verb in ("ADD", "DEL")]
@@ -99,7 +103,7 @@ def extras(data):
                        "ports": f"with {size:,} host ports"}[node], *rows))
     sizes = sorted({row["pods"] for row in data.all(bridges=5)})
     for pods in sizes:
-        found.append((f"with {pods:,} pods over five bridges",
+        found.append((f"with {pods_of(pods)} over five bridges",
                       *(data.one(kind="extra", bridges=5, pods=pods, verb=verb) for verb in ("ADD", "DEL"))))
     return [line(f"Podwire beyond the floor {what}, ADD; DEL", f"{ms(add)}; {ms(delete)} ms")
             for what, add, delete in found if add]
@@ -154,7 +158,7 @@ def packets(data):
         for pods in [sizes[0], sizes[-1]] if sizes else []:
             found = [data.one(kind=kind, figure=figure, variant=v, pods=pods) for v in PACKETS]
             size = next(r for r in found if r)["mappings"] if kind == "hostport" else pods
-            where = f"through a host port, {size:,} of them" if kind == "hostport" else f"through firewall, {pods:,} pods"
+            where = f"through a host port, {size:,} of them" if kind == "hostport" else f"through firewall, {pods_of(pods)}"
             out.append(line(f"{unit} {where}", *(
                 f"{number(r['median'] / scale)} ({number(r['q1'] / scale)}–{number(r['q3'] / scale)})" if r else MISSING
                 for r in found)))
@@ -173,10 +177,10 @@ def about(data):
 
 NOTES = (
     "ADD and DEL are whole chains, run as libcni does by a small C program, until the last program is gone. "
-    "The floor is one process that makes the same kernel objects and reservation, asks for nothing and checks nothing; "
-    "it and Podwire take turns in one namespace. Of the Go plugins' pods, those that are measured and the first two are "
+    "The floor is one process that makes the same kernel objects, reservation and announcement, and does not parse, look, "
+    "check or undo; it and Podwire take turns in one namespace. Of the Go plugins' pods, those that are measured and the first two are "
     "added by them; the others have a link and an address by their bridge, and rules written after those of a real pod, "
-    "whose sameness is checked, because adding all of them takes hours. Their firewall knows only iptables.")
+    "whose sameness is checked, because adding all of them takes too long. Their firewall knows only iptables.")
 
 
 def table(raw):
