@@ -166,7 +166,7 @@ def contention(case, variant, floor=False):
             pods.round()
             deleter = pods
         second = Driver(case.tools, deleter.variant.folder, deleter.conflist)
-        rounds, alone, dels = 2 * case.rounds, [], []
+        rounds, alone, dels = 3 if case.options.quick else 22, [], []
         for _ in range(rounds):
             added, deleted = pods.round()
             alone.append(added["ns"])

@@ -20,8 +20,8 @@
 #include "base/scoped.h"
 
 /*
- * Runs chains of CNI programs as libcni does, and tells what each run took: `chain FOLDER CONFLIST`.
- * Each line on stdin is one request, each line on stdout its answer, both JSON:
+ * Runs chains of CNI programs as libcni does, and tells what each run took: `chain FOLDER
+ * CONFLIST`. Each line on stdin is one request, each line on stdout its answer, both JSON:
  *
  *   {"netns": "p", "first": 0, "count": 100}      make namespaces /run/netns/p0 … p99
  *   {"verb": "ADD", "id": …, "netns": PATH, "args": …, "runtimeConfig": {…}, "prevResult": {…},
@@ -34,7 +34,7 @@
  * the kernel counts the memory that a child shares until it runs a program: "self" tells it.
  */
 #define ANSWER_MAX (8 << 20)
-#define IFNAME     "eth0"
+#define IFNAME	   "eth0"
 
 struct driver {
 	const char *folder;
@@ -117,10 +117,14 @@ static char *read_answer(int fd)
 static pid_t start(struct driver *d, const struct call *call, int in, int out)
 {
 	char text[6][512], path[512], prefix[512];
-	char *env[] = { text[0], text[1], text[2], text[3], text[4],
-			text[5], (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
+	char search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	/* A sanitizer cannot look for leaks under strace. */
+	char leaks[] = "ASAN_OPTIONS=detect_leaks=0";
+	char *env[] = { text[0], text[1], text[2], text[3],
+			text[4], text[5], search,  call->trace ? leaks : NULL,
+			NULL };
 	char *plain[] = { path, NULL };
-	char *traced[] = { "/usr/bin/strace", "-ff", "-qq", "-yy", "-T", "-o", prefix, "--", path, NULL };
+	char *traced[] = { "/usr/bin/strace", "-ff", "-qq", "-yy", "-o", prefix, "--", path, NULL };
 	posix_spawn_file_actions_t actions;
 	pid_t pid = -1;
 
@@ -183,7 +187,7 @@ static json_t *conf_of(struct driver *d, json_t *plugin, json_t *request, json_t
 
 	(void)json_object_set(conf, "name", json_object_get(d->conflist, "name"));
 	(void)json_object_set(conf, "cniVersion", json_object_get(d->conflist, "cniVersion"));
-	json_object_foreach (given, key, value) {
+	json_object_foreach(given, key, value) {
 		if (json_is_true(json_object_get(declared, key)))
 			(void)json_object_set(config, key, value);
 	}

@@ -24,7 +24,8 @@
 #include "base/scoped.h"
 
 /*
- * What the kernel alone takes for a pod: the same objects as the chain bridge + host-local + portmap
+ * What the kernel alone takes for a pod: the same objects as the chain bridge + host-local +
+ * portmap
  * (+ firewall + tuning) makes, by one process that decides nothing, reads no configuration, checks
  * nothing but the kernel's answer and undoes nothing.
  *
@@ -121,7 +122,8 @@ static void read_pod(struct pod *pod)
 	(void)snprintf(pod->owner, sizeof(pod->owner), "%s %s eth0", pod->network, pod->id);
 }
 
-/* --- batches of messages; only the last one is acknowledged, a refused one answers by itself --- */
+/* --- batches of messages; only the last one is acknowledged, a refused one answers by itself ---
+ */
 
 static struct nlmsghdr *message(struct batch *b, uint16_t type, uint16_t flags, const void *hdr,
 				size_t len)
@@ -204,8 +206,8 @@ static void put_mac(struct nlmsghdr *nlh, unsigned char second, struct in_addr i
 static void put_pair(struct batch *b, const struct pod *pod, int master, int netns)
 {
 	struct ifinfomsg none = { 0 };
-	struct nlmsghdr *nlh = message(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &none,
-				       sizeof(none));
+	struct nlmsghdr *nlh =
+	    message(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &none, sizeof(none));
 	struct nlattr *info, *data, *peer;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, pod->veth);
@@ -275,8 +277,8 @@ static void put_pod_side(struct batch *b, const struct pod *pod, int index)
 			       .rtm_table = RT_TABLE_MAIN,
 			       .rtm_protocol = RTPROT_BOOT,
 			       .rtm_type = RTN_UNICAST };
-	struct nlmsghdr *nlh = message(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &addr,
-				       sizeof(addr));
+	struct nlmsghdr *nlh =
+	    message(b, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &addr, sizeof(addr));
 	struct nlattr *spec, *inet, *conf;
 
 	mnl_attr_put(nlh, IFA_LOCAL, 4, &pod->ip);
@@ -344,11 +346,11 @@ static void put_element(struct batch *b, const struct pod *pod, const struct ele
 			bool last)
 {
 	struct nfgenmsg gen = { .nfgen_family = NFPROTO_INET };
-	uint16_t type = (NFNL_SUBSYS_NFTABLES << 8) |
-			(add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
-	struct nlmsghdr *nlh = message(
-	    b, type, (add ? NLM_F_CREATE | NLM_F_EXCL : 0) | (last ? NLM_F_ACK : 0), &gen,
-	    sizeof(gen));
+	uint16_t type =
+	    (NFNL_SUBSYS_NFTABLES << 8) | (add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM);
+	struct nlmsghdr *nlh =
+	    message(b, type, (add ? NLM_F_CREATE | NLM_F_EXCL : 0) | (last ? NLM_F_ACK : 0), &gen,
+		    sizeof(gen));
 	struct nlattr *list, *item, *part, *verdict;
 	char comment[130] = { 0, 0 };
 
@@ -496,8 +498,7 @@ static void release(const struct pod *pod)
 {
 	char path[192];
 
-	(void)snprintf(path, sizeof(path), RESERVATIONS "/%s/%s", pod->network,
-		       inet_ntoa(pod->ip));
+	(void)snprintf(path, sizeof(path), RESERVATIONS "/%s/%s", pod->network, inet_ntoa(pod->ip));
 	if (unlink(path) != 0)
 		die(path);
 }
@@ -533,7 +534,8 @@ static void add(const struct pod *pod)
 	(void)puts("{\"cniVersion\": \"1.0.0\"}");
 }
 
-/* The elements first, so that they wait for RCU while the link does; the exit waits for the rest. */
+/* The elements first, so that they wait for RCU while the link does; the exit waits for the rest.
+ */
 static void del(const struct pod *pod)
 {
 	struct kernel k = { .host = netlink(NETLINK_ROUTE), .nft = netlink(NETLINK_NETFILTER) };

@@ -10,7 +10,7 @@ from pathlib import Path
 from variants import CHAINS
 
 LABELS = {"podwire": "Podwire", "floor": "bare netlink (floor)", "go-iptables": "Go 1.9.1, iptables",
-          "go-nft": "Go 1.9.1, nftables", "debian": "Go 1.1.1 (Debian), iptables"}
+          "go-nft": "Go 1.9.1, nftables", "debian": "Go 1.1.1, iptables"}
 CURVES = list(LABELS)
 PACKETS = ["podwire", "go-iptables", "go-nft"]
 BEGIN, END = "<!-- bench/run --readme: begin -->", "<!-- bench/run --readme: end -->"
@@ -172,7 +172,7 @@ def failures(data):
 def about(data):
     m = data.raw["machine"]
     return (f"{m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, Linux {m['kernel']}, {m['iptables']}, {m['nft']}, "
-            f"{m['iperf3']}; Podwire {m['podwire']}, Go plugins {m['go_plugins']} and {m['debian']}; {m['date']}.")
+            f"{m['iperf3']}; Podwire {m['podwire']}, Go plugins {m['go_plugins']} and {m['debian']} (Debian); {m['date']}.")
 
 
 NOTES = (
@@ -258,7 +258,10 @@ def readme(root):
     draw(raw, work, root / "docs")
     data = Data(raw)
     promise = [line("what", "figure"), line("---", "---"), *ratios(data), *extras(data), *contention(data), *memory(data)]
-    text = "\n\n".join([about(data), *failures(data), "\n".join(chains(data)), "\n".join(promise),
+    pictures = "\n".join(f"![{what}](docs/bench-{name}.svg)" for name, what in (
+        ("add", "ADD against the number of pods"), ("del", "DEL against the number of pods"),
+        ("packets", "packets against the number of host ports and pods")))
+    text = "\n\n".join([pictures, about(data), *failures(data), "\n".join(chains(data)), "\n".join(promise),
                         "\n".join(packets(data))])
     path = root / "README.md"
     new, n = re.subn(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", path.read_text(),

@@ -12,8 +12,8 @@ SYSCTL = {"net.ipv4.conf.IFNAME.arp_filter": "1"}
 
 
 class Variant:
-    def __init__(self, name, folder, backend=None, label=None):
-        self.name, self.folder, self.backend, self.label = name, str(folder), backend, label or name
+    def __init__(self, name, folder, backend=None):
+        self.name, self.folder, self.backend = name, str(folder), backend
 
     def conflist(self, chain, network=NETWORK, bridge=BRIDGE, subnet=f"10.89.0.0/{BITS}"):
         main = {"type": "bridge", "bridge": bridge, "isDefaultGateway": True, "ipMasq": True, "hairpinMode": True,

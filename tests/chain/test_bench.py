@@ -40,7 +40,7 @@ def every_case_tells_its_figures(w):
         assert needs_go(name) or wanted <= kinds, f"{name} told of {kinds}, not of {wanted}"
     if not any(needs_go(name) for name in names):
         eq(done.returncode, 0, done.stderr[-2000:])
-        for heading in ("| Podwire |", "| Go 1.9.1, nftables |", "peak memory", "ADD in all", "through firewall, 6 pods"):
+        for heading in ("| Podwire |", "| Go 1.9.1, nftables |", "peak memory", "ADD in all", "through firewall, 3 pods"):
             assert heading in done.stdout, f"no {heading!r} in the table: {done.stdout}"
         for name in ("add", "del", "packets"):
             assert "<svg" in (w.tmp / f"bench-{name}.svg").read_text(), f"no picture bench-{name}.svg"
