@@ -4,6 +4,7 @@
 import json
 import re
 import subprocess
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -56,6 +57,10 @@ def pods_of(n):
     return f"{n:,} pod{'' if n == 1 else 's'}"
 
 
+def ends(sizes):
+    return sorted({sizes[0], sizes[-1]}) if sizes else []
+
+
 def line(*cells):
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -81,7 +86,7 @@ def ratios(data):
     """What the chain `nat` costs others, as multiples of what it costs us."""
     levels = data.levels(chain="nat")
     out = []
-    for pods in [levels[0], levels[-1]] if levels else []:
+    for pods in ends(levels):
         at = {v: data.curve("nat", v, "ADD", pods) for v in CURVES}
         out.append(line(f"ADD with {pods_of(pods)}: Go 1.9.1 iptables / nftables to Podwire",
                         f"{ratio(at['go-iptables'], at['podwire'])} / {ratio(at['go-nft'], at['podwire'])} times"))
@@ -93,7 +98,7 @@ def extras(data):
     """What our programs add to the floor, by the state of the node."""
     found = []
     levels = data.levels(chain="nat", variant="podwire")
-    for pods in [levels[0], levels[-1]] if levels else []:
+    for pods in ends(levels):
         found.append((f"with {pods_of(pods)}", data.curve("nat", "podwire", "ADD", pods, "extra"),
                       data.curve("nat", "podwire", "DEL", pods, "extra")))
     for node in ("empty", "reserved", "ports"):
@@ -155,7 +160,7 @@ def packets(data):
                                       ("firewall", "connections", "new connections/s", 1),
                                       ("firewall", "throughput", "Gbit/s", 1e9)):
         sizes = sorted({r["pods"] for r in data.all(kind=kind, figure=figure)})
-        for pods in [sizes[0], sizes[-1]] if sizes else []:
+        for pods in ends(sizes):
             found = [data.one(kind=kind, figure=figure, variant=v, pods=pods) for v in PACKETS]
             size = next(r for r in found if r)["mappings"] if kind == "hostport" else pods
             where = f"through a host port, {size:,} of them" if kind == "hostport" else f"through firewall, {pods_of(pods)}"
@@ -198,12 +203,15 @@ def table(raw):
 # ---- pictures
 
 def write_columns(path, levels, columns):
-    """A line per level; for each column median and quartiles, or `?`."""
-    with path.open("w") as file:
-        for level in levels:
-            cells = [column(level) for column in columns]
-            text = [" ".join(str(row[k]) for k in ("median", "q1", "q3")) if row else "? ? ?" for row in cells]
-            file.write(f"{level} {' '.join(text)}\n")
+    """A line per level; for each column median and quartiles, or `?`. The highest figure, which gnuplot
+    needs where a panel has none."""
+    rows = [[column(level) for column in columns] for level in levels]
+    text = ""
+    for level, cells in zip(levels, rows):
+        figures = (" ".join(str(row[k]) for k in ("median", "q1", "q3")) if row else "? ? ?" for row in cells)
+        text += f"{level} {' '.join(figures)}\n"
+    path.write_text(text)
+    return max((row["q3"] for cells in rows for row in cells if row), default=1)
 
 
 def gnuplot(script, **values):
@@ -213,49 +221,42 @@ def gnuplot(script, **values):
         raise RuntimeError(f"gnuplot {script}: {done.stderr[-500:]}")
 
 
-def draw_curves(data, folder):
-    variants = [v for v in CURVES if data.all(kind="chain", variant=v)]
+def draw_curves(data, work, folder):
     levels = data.levels()
     for verb in ("ADD", "DEL") if levels else ():
-        files = {}
+        files, top = {}, 0
         for chain in CHAINS:
-            files[chain] = folder / f"bench-{verb.lower()}-{chain}.dat"
-            write_columns(files[chain], levels, [lambda n, v=v, c=chain: data.curve(c, v, verb, n) for v in variants])
-        labels = " ".join(f"'{LABELS[v]}'" for v in variants)
-        gnuplot("curve.gp", out=folder / f"bench-{verb.lower()}.svg", verb=verb, names=" ".join(variants), labels=labels,
-                pods=max(levels), **files)
+            files[chain] = work / f"{verb}-{chain}.dat"
+            top = max(top, write_columns(files[chain], levels, [
+                lambda n, v=v, c=chain: data.curve(c, v, verb, n) for v in CURVES]))
+        gnuplot("curve.gp", out=folder / f"bench-{verb.lower()}.svg", verb=verb, pods=max(levels), top=int(top / 1e6) + 1,
+                labels=" ".join(f"'{LABELS[v]}'" for v in CURVES), **files)
 
 
-def draw_packets(data, folder):
-    if not data.all(kind="hostport") or not data.all(kind="firewall"):
-        return
-    files = {}
+def draw_packets(data, work, folder):
+    values = {}
     for kind, figure, size in (("hostport", "connections", "mappings"), ("firewall", "throughput", "pods")):
-        files[kind] = folder / f"bench-{kind}.dat"
         levels = sorted({r[size] for r in data.all(kind=kind)})
-        write_columns(files[kind], levels, [
-            lambda n, v=v: data.one(kind=kind, figure=figure, variant=v, **{size: n}) for v in PACKETS])
-    gnuplot("packets.gp", out=folder / "bench-packets.svg", names=" ".join(PACKETS),
-            labels=" ".join(f"'{LABELS[v]}'" for v in PACKETS), **files)
+        if not levels:
+            return
+        values[kind] = work / f"{kind}.dat"
+        values[f"{kind}_top"] = int(write_columns(values[kind], levels, [
+            lambda n, v=v: data.one(kind=kind, figure=figure, variant=v, **{size: n}) for v in PACKETS]))
+        values[f"{kind}_from"], values[f"{kind}_to"] = levels[0], levels[-1]
+    gnuplot("packets.gp", out=folder / "bench-packets.svg", labels=" ".join(f"'{LABELS[v]}'" for v in PACKETS), **values)
 
 
-def draw(raw, work, to=None):
-    """bench-add.svg, bench-del.svg and bench-packets.svg into `work`, or from there into `to`."""
-    data = Data(raw)
-    draw_curves(data, work)
-    draw_packets(data, work)
-    for name in ("add", "del", "packets") if to else ():
-        picture = work / f"bench-{name}.svg"
-        if picture.exists():
-            (to / picture.name).write_text(picture.read_text())
+def draw(raw, folder):
+    """bench-add.svg, bench-del.svg and bench-packets.svg, of what was measured."""
+    with tempfile.TemporaryDirectory() as work:
+        for part in (draw_curves, draw_packets):
+            part(Data(raw), Path(work), folder)
 
 
 def readme(root):
     """docs/bench.json → docs/bench-*.svg and README.md between the two marks."""
     raw = json.loads((root / "docs/bench.json").read_text())
-    work = root / "build"
-    work.mkdir(exist_ok=True)
-    draw(raw, work, root / "docs")
+    draw(raw, root / "docs")
     data = Data(raw)
     promise = [line("what", "figure"), line("---", "---"), *ratios(data), *extras(data), *contention(data), *memory(data)]
     pictures = "\n".join(f"![{what}](docs/bench-{name}.svg)" for name, what in (
