@@ -5,9 +5,12 @@ import hashlib
 import re
 import subprocess
 
+import gotools
+
 NETWORK, BRIDGE = "bench", "cni0"
 GATEWAY, BITS = "10.89.0.1", 16
 CHAINS = {"nat": "bridge + host-local + ipMasq + portmap", "full": "the same + firewall + tuning"}
+GO = ("main/bridge", "ipam/host-local", "meta/portmap", "meta/firewall", "meta/tuning")
 SYSCTL = {"net.ipv4.conf.IFNAME.arp_filter": "1"}
 
 
@@ -31,6 +34,12 @@ class Variant:
         main["ipMasq"] = False
         main.pop("ipMasqBackend", None)
         return {**conf, "plugins": [main]}
+
+
+def newest_go():
+    """The folder of the Go plugins 1.9.1, built when they are not there, and why not, or None."""
+    why = gotools.install("plugins-1.9.1", *(f"github.com/containernetworking/plugins/plugins/{p}@v1.9.1" for p in GO))
+    return gotools.CACHE / "plugins-1.9.1", why
 
 
 def mappings(ports):
