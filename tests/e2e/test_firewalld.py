@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The firewall plugin and the real firewalld, over D-Bus."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from firewalld import Firewalld, unpacked
 from node import DEBIAN, eq
 from world import main, test
@@ -246,6 +248,35 @@ def a_bus_that_does_not_answer(w):
     w.sh(f"kill -CONT {fw.process.pid}")
     w.call("firewall", "DEL", conf, "", id="a").ok()
     eq(fw.sources(), [], "sources")
+
+
+@test(timeout=120)
+def reloads_amid_the_load(w):
+    """Pods come and go while firewalld reloads and rulesets are flushed: after the next ADD all that run
+    have their way out, and the zone has their addresses only."""
+    fw = node(w)
+    stay = [add(w, x) for x in "ab"]
+    come, go = ([w.pod(f"{x}{i}") for i in range(12)] for x in "pq")
+
+    def call(verb, pod):
+        return w.chain(network(), verb, pod, id=pod.name).ok()
+
+    for what in (fw.reload, lambda: w.sh("nft flush table inet podwire"), fw.reload, fw.reload):
+        with ThreadPoolExecutor(25) as pool:
+            calls = [pool.submit(call, "ADD", pod) for pod in come]
+            calls += [pool.submit(call, "DEL", pod) for pod in go]
+            calls.append(pool.submit(what))
+        for done in calls:
+            done.result()
+        come, go = go, come
+    running = [*stay, *go, add(w, "last")]
+    eq(fw.sources(), sorted(sum(map(addresses, running), [])), "sources")
+    for pod in (*stay, *go[:2], running[-1]):
+        eq(out(pod), [True, True], f"{pod.name}'s way out")
+    for pod in running:
+        w.chain(network(), "CHECK", pod, id=pod.name).ok()
+        call("DEL", pod)
+    eq(fw.sources(), [], "sources in the end")
 
 
 if __name__ == "__main__":
