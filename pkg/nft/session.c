@@ -34,7 +34,7 @@ int session_open(struct nft_session *s, struct cni_error *err)
 	return record_folder_make(s->run, tables_there, &s->tx, err);
 }
 
-/* The lock first: closing the socket may wait for RCU, and the next writer would wait with us. */
+/* The lock first: closing the socket may wait (tx.c), and the next writer would wait with us. */
 void session_close(struct nft_session *s)
 {
 	close_fdp(&s->lock);

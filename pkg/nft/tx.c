@@ -29,6 +29,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/collect.h"
 #include "base/trace.h"
 
 #define ANSWERS_BYTES (8 << 20) /* one error per message of a large transaction */
@@ -85,10 +86,19 @@ int nft_tx_open(struct nft_tx *tx, struct cni_error *err)
 	return 0;
 }
 
+/* After a deletion, ours or anybody's, the last close of any netfilter socket waits up to 20 ms for
+ * RCU (kernel.md). The answer was read long before: that wait is nothing to a verb. */
+static void close_socket(struct mnl_socket *sk)
+{
+	scoped_fd int held = collector_hold(mnl_socket_get_fd(sk));
+
+	(void)mnl_socket_close(sk);
+}
+
 void nft_tx_close(struct nft_tx *tx)
 {
 	if (tx->sk != NULL)
-		(void)mnl_socket_close(tx->sk);
+		close_socket(tx->sk);
 	free(tx->buf);
 	free(tx->origins);
 	tx->sk = NULL;
