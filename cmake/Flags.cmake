@@ -19,8 +19,9 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-# Assertions stay in release builds: an undo stack that overflows must stop, not corrupt.
-set(CMAKE_C_FLAGS_RELEASE "-O2")
+# Assertions stay in release builds: an undo stack that overflows must stop, not corrupt. Small before
+# fast: a program's time is its start and the kernel's (docs/decisions/019).
+set(CMAKE_C_FLAGS_RELEASE "-Os")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
@@ -34,7 +35,8 @@ add_compile_options(
 	-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT PODWIRE_SANITIZE)
-	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections)
+	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
+		-fno-asynchronous-unwind-tables) # nothing unwinds a C program; a debugger has .debug_frame
 	add_link_options(-Wl,--gc-sections) # a program carries what it calls, not whole files of pkg/
 endif()
 if(PODWIRE_WERROR)
