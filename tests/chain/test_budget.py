@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a verb may cost: the size of each program as it ships, and its system calls, messages to netlink and
+switches of namespace. A figure that has to rise is raised here, by the commit that needs it and says why."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from counts import read_counts, traced_folder  # noqa: E402
+from world import eq, main, test  # noqa: E402
+
+PLAIN = os.environ["PODWIRE_PLAIN_BIN"]
+MAX_BYTES = 200 * 1000
+CHAIN = {"cniVersion": "1.1.0", "name": "budget", "plugins": [
+    {"type": "bridge", "bridge": "br0", "isDefaultGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": {
+        "type": "host-local", "ranges": [[{"subnet": "10.77.0.0/16"}], [{"subnet": "fd77::/64"}]]}},
+    {"type": "portmap", "capabilities": {"portMappings": True}},
+    {"type": "firewall"},
+    {"type": "tuning"},
+    {"type": "bandwidth", "ingressRate": 20000000, "ingressBurst": 2000000}]}
+NAMES = [p["type"] for p in CHAIN["plugins"]] + ["host-local"]
+# (calls, messages to netlink, switches of namespace, programs started), dual stack, one host port. The calls of
+# another C library may differ by a call or two (malloc's growth): `calls` is the most that may be, the others are exact.
+BUDGET = {
+    ("ADD", "bridge"): (215, 16, 2, 1),
+    ("ADD", "host-local"): (78, 0, 0, 0),
+    ("ADD", "portmap"): (110, 10, 0, 0),
+    ("ADD", "firewall"): (140, 8, 0, 0),
+    ("ADD", "tuning"): (29, 0, 0, 0),
+    ("ADD", "bandwidth"): (73, 8, 2, 0),
+    ("CHECK", "bridge"): (140, 13, 2, 1),
+    ("CHECK", "host-local"): (40, 0, 0, 0),
+    ("CHECK", "portmap"): (127, 10, 0, 0),
+    ("CHECK", "firewall"): (94, 7, 0, 0),
+    ("CHECK", "tuning"): (27, 0, 0, 0),
+    ("CHECK", "bandwidth"): (68, 7, 2, 0),
+    ("DEL", "bandwidth"): (48, 5, 0, 0),
+    ("DEL", "tuning"): (28, 0, 0, 0),
+    ("DEL", "firewall"): (95, 3, 0, 0),
+    ("DEL", "portmap"): (87, 3, 0, 0),
+    ("DEL", "bridge"): (131, 8, 0, 1),
+    ("DEL", "host-local"): (68, 0, 0, 0),
+}
+
+
+def port(n):
+    return {"portMappings": [{"hostPort": 10000 + n, "containerPort": 80, "protocol": "tcp"}]}
+
+
+def cost(w, verb, n):
+    pod = w.pods.get(f"p{n}") or w.pod(f"p{n}")
+    w.chain(CHAIN, verb, pod, id=pod.name, caps=port(n), path=traced_folder(w, PLAIN, set(NAMES) - {"host-local"})).ok()
+    return read_counts()
+
+
+def plainly(w, verb, numbers):
+    for n in numbers:
+        pod = w.pods.get(f"p{n}") or w.pod(f"p{n}")
+        w.chain(CHAIN, verb, pod, id=pod.name, caps=port(n), path=PLAIN).ok()
+
+
+@test
+def no_program_is_larger(w):
+    for program in sorted(Path(PLAIN).iterdir()):
+        stripped = Path("/run/world/stripped")
+        subprocess.run(["strip", "-o", stripped, program], check=True, timeout=30)
+        size = stripped.stat().st_size
+        print(program.name, size)
+        assert size <= MAX_BYTES, f"{program.name}: {size} bytes stripped, {MAX_BYTES} are allowed"
+
+
+def verbs(w, n):
+    """The cost of each program and verb for one pod."""
+    return {(verb, name): found for verb in ("ADD", "CHECK", "DEL") for name, found in cost(w, verb, n).items()}
+
+
+@test(timeout=120)
+def no_verb_costs_more(w):
+    plainly(w, "ADD", [1])
+    found = verbs(w, 2)
+    eq(sorted(found), sorted(BUDGET), "who was started")
+    for key, one in found.items():
+        print(key, tuple(one))
+    eq({key: tuple(one[1:]) for key, one in found.items()}, {key: most[1:] for key, most in BUDGET.items()},
+       "messages, switches, programs")
+    eq({key: one.calls for key, one in found.items() if one.calls > BUDGET[key][0]}, {}, "more system calls than allowed")
+
+
+@test(timeout=120)
+def the_fiftieth_pod_costs_what_the_second_did(w):
+    plainly(w, "ADD", [1])
+    second = verbs(w, 2)
+    plainly(w, "ADD", range(3, 50))
+    fiftieth = verbs(w, 50)
+    eq({key: one[1:] for key, one in fiftieth.items()}, {key: one[1:] for key, one in second.items()}, "with 50 pods and 2")
+    # A delegate's answer may come in one piece or two: a poll and a read more.
+    eq({key: (one.calls, second[key].calls) for key, one in fiftieth.items() if abs(one.calls - second[key].calls) > 3}, {},
+       "system calls with 50 pods and 2")
+
+
+if __name__ == "__main__":
+    main()
