@@ -63,12 +63,6 @@ def plainly(w, verb, numbers):
         w.chain(CHAIN, verb, pod, id=pod.name, caps=port(n), path=PLAIN).ok()
 
 
-def first_pod(w):
-    """The bridge with its first pod, once its addresses have got through their detection: an ADD waits for that."""
-    plainly(w, "ADD", [1])
-    wait_for(lambda: "tentative" not in w.sh("ip -6 addr show dev br0").stdout, "br0's addresses")
-
-
 @test
 def no_program_is_larger(w):
     for program in sorted(Path(PLAIN).iterdir()):
@@ -79,33 +73,32 @@ def no_program_is_larger(w):
         assert size <= MAX_BYTES, f"{program.name}: {size} bytes stripped, {MAX_BYTES} are allowed"
 
 
-def verbs(w, n):
-    """The cost of each program and verb for one pod."""
-    return {(verb, name): found for verb in ("ADD", "CHECK", "DEL") for name, found in cost(w, verb, n).items()}
+def too_much(key, one):
+    """bridge's ADD asks for its port, a millisecond apart, until the kernel lets it take part (pkg/netlink/announce.c):
+    those questions, with a wait and two reads each, are no cost of ours."""
+    calls, sends, *rest = BUDGET[key]
+    extra = one.sends - sends
+    waits = 20 if key == ("ADD", "bridge") else 0
+    return not 0 <= extra <= waits or [*one[2:]] != rest or one.calls > calls + 4 * extra
 
 
-@test(timeout=120)
-def no_verb_costs_more(w):
-    first_pod(w)
-    found = verbs(w, 2)
+def within_budget(w, others):
+    """One pod's verbs, with so many other pods on the node."""
+    plainly(w, "ADD", range(others))
+    wait_for(lambda: "tentative" not in w.sh("ip -6 addr show dev br0").stdout, "br0's addresses: an ADD waits for them")
+    found = {(verb, name): one for verb in ("ADD", "CHECK", "DEL") for name, one in cost(w, verb, others).items()}
     eq(sorted(found), sorted(BUDGET), "who was started")
-    for key, one in found.items():
-        print(key, tuple(one))
-    eq({key: tuple(one[1:]) for key, one in found.items()}, {key: most[1:] for key, most in BUDGET.items()},
-       "messages, switches, programs")
-    eq({key: one.calls for key, one in found.items() if one.calls > BUDGET[key][0]}, {}, "more system calls than allowed")
+    eq({key: one for key, one in found.items() if too_much(key, one)}, {}, "not as the budget says")
 
 
-@test(timeout=120)
-def the_fiftieth_pod_costs_what_the_second_did(w):
-    first_pod(w)
-    second = verbs(w, 2)
-    plainly(w, "ADD", range(3, 50))
-    fiftieth = verbs(w, 50)
-    eq({key: one[1:] for key, one in fiftieth.items()}, {key: one[1:] for key, one in second.items()}, "with 50 pods and 2")
-    # A delegate's answer may come in one piece or two: a poll and a read more.
-    eq({key: (one.calls, second[key].calls) for key, one in fiftieth.items() if abs(one.calls - second[key].calls) > 3}, {},
-       "system calls with 50 pods and 2")
+@test
+def no_verb_costs_more(w):
+    within_budget(w, 1)
+
+
+@test
+def nor_with_fifty_pods(w):
+    within_budget(w, 50)
 
 
 if __name__ == "__main__":
