@@ -123,6 +123,24 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+static void temp_name(const char *name, char buf[NAME_MAX + 1])
+{
+	(void)text_format(buf, NAME_MAX + 1, ".tmp-%.*s", NAME_MAX - 5, name);
+}
+
+/* A file that has no name before it is whole. -1 (errno EEXIST) if there is one of that name. */
+static int write_new(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
+{
+	scoped_fd int fd = openat(dirfd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	char path[32];
+
+	(void)text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fd >= 0 && write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
+		       linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) == 0
+		   ? 0
+		   : -1;
+}
+
 int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		struct cni_error *err)
 {
@@ -130,8 +148,10 @@ int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_
 	scoped_fd int fd = -1;
 	int sys;
 
-	if (!text_format(tmp, sizeof(tmp), ".tmp-%d", (int)getpid()))
-		return cni_fail(err, CNI_INTERNAL, "temporary name for %s", name);
+	if (write_new(dirfd, name, data, len, mode) == 0)
+		return 0;
+	/* To be replaced, or a lesser file system; what is wrong otherwise is said here. */
+	temp_name(name, tmp);
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "create %s for %s", tmp, name);
@@ -148,6 +168,15 @@ int fs_remove_at(int dirfd, const char *name, struct cni_error *err)
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return cni_fail_sys_code(err, CNI_IO, errno, "remove %s", name);
 	return 0;
+}
+
+int fs_forget_at(int dirfd, const char *name, struct cni_error *err)
+{
+	char tmp[NAME_MAX + 1];
+
+	temp_name(name, tmp);
+	(void)unlinkat(dirfd, tmp, 0);
+	return fs_remove_at(dirfd, name, err);
 }
 
 int fs_mkdirs(const char *path, mode_t mode, struct cni_error *err)

@@ -33,14 +33,18 @@ int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_l
 	       struct cni_error *err);
 
 /*
- * Put a whole file in place: temporary name, write, rename. A crash leaves the old file, the new
- * one, or a stray ".tmp-…" beside it. Not fsynced: for state under /run. `mode` beats the umask.
+ * Put a whole file in place. A crash leaves the old file or the new one; where there is an old one
+ * (or no O_TMPFILE) perhaps also ".tmp-NAME", which the next writer of that name takes. Not
+ * fsynced: for state under /run. `mode` beats the umask.
  */
 int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		struct cni_error *err);
 
 /* Remove `name` under `dirfd`; absent is success. */
 int fs_remove_at(int dirfd, const char *name, struct cni_error *err);
+
+/* The same, and what a writer of it that was killed has left. */
+int fs_forget_at(int dirfd, const char *name, struct cni_error *err);
 
 /* Create `path` (absolute) and its missing parents with `mode`; existing ones stay as they are. */
 int fs_mkdirs(const char *path, mode_t mode, struct cni_error *err);

@@ -99,11 +99,14 @@ int backup_save(const struct cni_args *args, const char *dir, const struct tunin
 
 int backup_remove(const struct cni_args *args, const char *dir, struct cni_error *err)
 {
-	char path[TUNING_DIR_MAX + NAME_MAX + 2], name[NAME_MAX + 1];
+	char name[NAME_MAX + 1];
+	scoped_fd int dir_fd = -1;
 
-	if (!file_name(args, name) || !text_format(path, sizeof(path), "%s/%s", dir, name))
+	if (!file_name(args, name))
 		return 0;
-	return fs_remove_at(AT_FDCWD, path, err);
+	if (open_dir(dir, &dir_fd, err) < 0)
+		return err->sys == ENOENT || err->sys == ENOTDIR ? 0 : -1;
+	return fs_forget_at(dir_fd, name, err);
 }
 
 /* ---- GC */
@@ -146,7 +149,7 @@ int backup_gc(const struct cni_args *args, const char *dir, struct cni_error *er
 	cni_clear(err);
 	while ((entry = readdir(d)) != NULL) {
 		if (is_stale(args, dirfd(d), entry->d_name) &&
-		    fs_remove_at(dirfd(d), entry->d_name, &step) < 0)
+		    fs_forget_at(dirfd(d), entry->d_name, &step) < 0)
 			cni_keep_first(err, &step);
 	}
 	return err->code == CNI_OK ? 0 : -1;

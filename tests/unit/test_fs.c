@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -94,6 +95,31 @@ static void write_fails_whole(void **state)
 	assert_int_equal(err.sys, EISDIR);
 	assert_int_equal(fs_write_at(-1, "file", "x", 1, 0600, &err), -1);
 	assert_int_equal(err.sys, EBADF);
+}
+
+/* What a kill between two calls leaves of a file that was to be replaced; the longest name, too. */
+static void forget_half_a_file(void **state)
+{
+	const struct folder *f = *state;
+	char name[NAME_MAX + 1], half[NAME_MAX + 1] = ".tmp-";
+	struct cni_error err;
+
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	memcpy(half + 5, name, NAME_MAX - 5);
+	half[NAME_MAX] = '\0';
+	for (int i = 0; i < 2; i++) {
+		put(f, name, "whole", 0600);
+		put(f, half, "ha", 0600);
+		assert_int_equal(fs_forget_at(f->fd, name, &err), 0);
+	}
+	put(f, half, "ha", 0600);
+	put(f, name, "new", 0600);
+	put(f, name, "newer", 0600);
+	assert_int_equal(faccessat(f->fd, half, F_OK, 0), -1);
+	assert_int_equal(fs_forget_at(f->fd, name, &err), 0);
+	assert_int_equal(fs_forget_at(f->fd, name, &err), 0);
+	assert_int_equal(fs_forget_at(-1, name, &err), -1);
 }
 
 static void read_limits(void **state)
@@ -294,6 +320,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(write_then_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_fails_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(forget_half_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_limits, setup, teardown),
 		cmocka_unit_test(read_all),
 		cmocka_unit_test(read_all_has_one_deadline),
