@@ -11,13 +11,17 @@
  *
  * Adding takes two batches, since the ifb's number is known only when it is there:
  *
- *	1. the ifb: create (down) with its MAC; read it
- *	2. by that number: its alias, no link-local address, up, its token bucket; the link's
- *qdiscs; last the filter, so that nothing passes an ifb that is not ready
+ *	1. the ifb by its second name, which nobody else makes: create (down) with its MAC; its
+ *	   alias, which the kernel ignores while it creates; read it
+ *	2. by that number: its first name, if that is free; no link-local address, up, its token
+ *	   bucket; the link's qdiscs; last the filter, so that nothing passes an ifb that is not
+ *	   ready; read it again, for its name
+ *
+ * So not even SIGKILL leaves an ifb that does not say whose it is. As in veth.c a name is asked for
+ * before messages go to it that run whatever became of the one before.
  *
  * The kernel goes on after a message that it refuses, so what a failed batch has left is any part
- * of it: everything is taken off then, which is right because nothing was there before. Killed
- * between the two, an ADD leaves an ifb whose MAC alone says whose it is.
+ * of it: everything is taken off then, which is right because nothing was there before.
  */
 #include "netlink/shaper.h"
 
@@ -114,15 +118,25 @@ static void put_ifb(struct nl_req *req, const struct shaper_spec *spec, const ch
 	nl_nest(req, IFLA_LINKINFO);
 	nl_put_str(req, IFLA_INFO_KIND, "ifb");
 	nl_end(req);
+
+	link_put_set(req, 0, 0, 0);
+	nl_what(req, "mark ifb %s", name);
+	nl_put_str(req, IFLA_IFNAME, name);
+	nl_put(req, IFLA_IFALIAS, spec->id->alias, strlen(spec->id->alias));
 }
 
-static int create(struct nl *nl, const struct shaper_spec *spec, const char *name, struct link *ret,
+static int create(struct nl *nl, const struct shaper_spec *spec, struct link *ret,
 		  struct cni_error *err)
 {
+	const char *name = spec->id->names[1];
 	struct link ifb = { .index = 0 };
 	struct cni_error ignored;
 	struct nl_req req;
 
+	if (link_get(nl, name, &ifb, err) == 0)
+		return cni_fail_sys(err, EEXIST, "create ifb %s", name);
+	if (err->sys != ENODEV)
+		return -1;
 	nl_begin(&req);
 	put_ifb(&req, spec, name);
 	link_put_get(&req, 0, name);
@@ -133,9 +147,8 @@ static int create(struct nl *nl, const struct shaper_spec *spec, const char *nam
 		return 0;
 	}
 	/* It may be there, unread, when the batch was cut short. */
-	if (err->sys != EEXIST && link_get(nl, name, &ifb, &ignored) == 0 &&
-	    mac_equal(&ifb.mac, &spec->id->mac))
-		(void)link_delete_index(nl, ifb.index, name, &ignored);
+	if (req.failed != 0)
+		(void)link_delete(nl, name, &ignored);
 	return -1;
 }
 
@@ -151,14 +164,16 @@ static void put_detour(struct nl_req *req, const struct shaper_spec *spec, const
 {
 	const struct link *link = spec->link;
 
-	link_put_set(req, ifb->index, 0, 0); /* the creating message ignores an alias */
-	nl_what(req, "mark ifb %s", ifb->name);
-	nl_put(req, IFLA_IFALIAS, spec->id->alias, strlen(spec->id->alias));
+	link_put_set(req, ifb->index, 0, 0);
+	nl_what(req, "rename ifb %s to %s", ifb->name, spec->id->names[0]);
+	nl_put_str(req, IFLA_IFNAME, spec->id->names[0]);
+	nl_tolerate(req, EEXIST);
 	link_put_no_link_local(req, ifb->index, "ifb", ifb->name);
 	link_put_up(req, ifb->index, "ifb", ifb->name);
 	put_shape(req, ifb, spec->in, spec->fq_codel);
 	qdisc_put_ingress(req, link->index, link->name);
 	qdisc_put_redirect(req, link->index, link->name, ifb->index);
+	link_put_get(req, ifb->index, ifb->name);
 }
 
 int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct link *ret_ifb,
@@ -172,10 +187,11 @@ int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct link *ret_i
 	struct cni_error ignored;
 	struct nl_req req;
 
-	if (in && create(nl, spec, spec->id->names[0], &ifb, err) < 0 &&
-	    (err->sys != EEXIST || create(nl, spec, spec->id->names[1], &ifb, err) < 0))
+	if (in && create(nl, spec, &ifb, err) < 0)
 		return -1;
 	nl_begin(&req);
+	req.reply = take_link;
+	req.reply_arg = &ifb;
 	if (out)
 		put_shape(&req, spec->link, spec->out, spec->fq_codel);
 	if (in)

@@ -13,7 +13,7 @@
 /* By what an ifb is known. */
 #define SHAPER_NAMES 2
 struct shaper_id {
-	char names[SHAPER_NAMES][IFNAME_MAX]; /* it gets the first that is free */
+	char names[SHAPER_NAMES][IFNAME_MAX]; /* the first if that is free, else the second */
 	char alias[IFALIAS_TEXT];	      /* for people, and for GC */
 	struct mac mac;			      /* no other link has it */
 };
@@ -37,8 +37,9 @@ struct shaper_spec {
 
 /*
  * Shape a link that has no root qdisc (with `out`) and no ingress qdisc (with `in`). A failure
- * leaves nothing; what the kernel has no code for is told by the module's name. Both names taken
- * is err->sys EEXIST; links that have them are never touched. *ret_ifb: index 0 without `in`.
+ * leaves nothing; what the kernel has no code for is told by the module's name. The second name
+ * taken is err->sys EEXIST; links that have either are never touched. *ret_ifb: index 0 without
+ * `in`.
  */
 int shaper_add(struct nl *nl, const struct shaper_spec *spec, struct link *ret_ifb,
 	       struct cni_error *err);

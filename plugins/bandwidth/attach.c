@@ -11,23 +11,19 @@
  *
  * The ifb has the reference's name, so that either DEL finds it, and our alias, so that GC and
  * people know whose it is. The reference's hash leaves out the interface: where the name is taken,
- * as by another interface of the container in the same network, the second name is used. What
- * tells the ifbs apart is the MAC, a hash of all three names, which they have from the first
- * moment.
+ * as by another interface of the container in the same network, it keeps the second name, under
+ * which it was made. What tells the ifbs apart is the MAC, a hash of all three names. It has both,
+ * MAC and alias, from the first moment.
  *
  * DEL needs nothing but (network, container, interface): it deletes the ifb by its MAC. Where the
  * host end is still there, the qdiscs go too, as far as they are surely ours: an ingress qdisc that
  * redirects to the ifb, or to one that is gone, which drops all that the pod sends; and a token
  * bucket, by which nobody is known, only if the configuration asks for one. What stays dies with
  * the veth.
- *
- * Killed between the two batches, an ADD leaves an ifb without alias: DEL and ADD know it by its
- * MAC, GC does not.
  */
 #include "attach.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,8 +51,7 @@ static bool is_ours(const struct link *ifb, const struct shaper_id *id)
 	return strcmp(ifb->kind, "ifb") == 0 && mac_equal(&ifb->mac, &id->mac);
 }
 
-/* The attachment's ifb, or the Go plugin's; none is success. An ifb without alias that is down is
- * no Go plugin's but another interface's, in the making. */
+/* The attachment's ifb, or the Go plugin's, which has no alias; none is success. */
 static int find_ifb(struct nl *host, const struct shaper_id *id, struct link *ret,
 		    struct cni_error *err)
 {
@@ -70,8 +65,7 @@ static int find_ifb(struct nl *host, const struct shaper_id *id, struct link *re
 			return 0;
 		}
 	}
-	if (strcmp(found[0].kind, "ifb") == 0 && found[0].alias[0] == '\0' &&
-	    (found[0].flags & IFF_UP))
+	if (strcmp(found[0].kind, "ifb") == 0 && found[0].alias[0] == '\0')
 		*ret = found[0];
 	return 0;
 }

@@ -448,17 +448,6 @@ def two_interfaces_at_the_same_time(w):
         w.same(before, node(w))
 
 
-@test
-def an_ifb_in_the_making_is_another_interfaces(w):
-    """Made, and neither marked nor up: between the two batches of an ADD for another interface."""
-    pod = plug(w)
-    w.sh(f"ip link add {IFB} type ifb")
-    before = node(w)
-    eq(call(w, "ADD", conf(pod, BOTH), pod).ok().json["interfaces"][-1]["name"], second_name("eth0"), "name")
-    call(w, "DEL", conf(pod, BOTH), pod).ok()
-    w.same(before, node(w))
-
-
 # ---- CHECK
 
 @test

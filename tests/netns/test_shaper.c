@@ -160,7 +160,7 @@ static void every_failing_call_leaves_nothing(void **state)
 		assert_int_equal(err.sys, EIO);
 		assert_unchanged(s, before);
 	}
-	assert_int_equal(k, 2); /* the round trips of an ADD */
+	assert_int_equal(k, 3); /* the round trips of an ADD */
 }
 
 /* The kernel refuses one message of a batch while the others run. */
