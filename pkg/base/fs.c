@@ -9,12 +9,30 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/journal.h"
 #include "base/scoped.h"
 #include "base/text.h"
+
+const char *fs_path(int dirfd, const char *name, char buf[PATH_MAX])
+{
+	const int saved = errno;
+	char link[32];
+	ssize_t n = -1;
+	size_t len;
+
+	(void)text_format(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+	if (name[0] != '/' && dirfd >= 0)
+		n = readlink(link, buf, PATH_MAX - 1);
+	errno = saved;
+	len = n < 0 ? 0 : (size_t)n;
+	if (len == 0 || !text_format(buf + len, PATH_MAX - len, "/%s", name))
+		return name;
+	return buf;
+}
 
 static int grow(char **buf, size_t *cap, size_t max)
 {
@@ -88,19 +106,19 @@ int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_l
 	       struct cni_error *err)
 {
 	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char path[PATH_MAX];
 	size_t len = 0;
 	ssize_t n;
 
 	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open %s", name);
+		return cni_fail_sys_code(err, CNI_IO, errno, "open %s", fs_path(dirfd, name, path));
 	while ((n = read(fd, buf + len, cap - len)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return cni_fail_sys_code(err, CNI_IO, errno, "read %s", name);
-		len += (size_t)n;
-		if (len == cap)
-			return cni_fail_sys_code(err, CNI_IO, EFBIG, "read %s", name);
+		len += n < 0 ? 0 : (size_t)n;
+		if (n < 0 || len == cap)
+			return cni_fail_sys_code(err, CNI_IO, n < 0 ? errno : EFBIG, "read %s",
+						 fs_path(dirfd, name, path));
 	}
 	buf[len] = '\0';
 	if (ret_len != NULL)
@@ -144,7 +162,7 @@ static int write_new(int dirfd, const char *name, const void *data, size_t len, 
 int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		struct cni_error *err)
 {
-	char tmp[NAME_MAX + 1];
+	char tmp[NAME_MAX + 1], path[PATH_MAX];
 	scoped_fd int fd = -1;
 	int sys;
 
@@ -153,21 +171,22 @@ int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_
 	/* To be replaced, or a lesser file system; what is wrong otherwise is said here. */
 	temp_name(name, tmp);
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "create %s for %s", tmp, name);
-	if (write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
+	if (fd >= 0 && write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
 	    renameat(dirfd, tmp, dirfd, name) == 0)
 		return 0;
 	sys = errno;
-	(void)unlinkat(dirfd, tmp, 0);
-	return cni_fail_sys_code(err, CNI_IO, sys, "write %s", name);
+	if (fd >= 0)
+		(void)unlinkat(dirfd, tmp, 0);
+	return cni_fail_sys_code(err, CNI_IO, sys, "write %s", fs_path(dirfd, name, path));
 }
 
 int fs_remove_at(int dirfd, const char *name, struct cni_error *err)
 {
-	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
-		return cni_fail_sys_code(err, CNI_IO, errno, "remove %s", name);
-	return 0;
+	char path[PATH_MAX];
+
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return cni_fail_sys_code(err, CNI_IO, errno, "remove %s", fs_path(dirfd, name, path));
 }
 
 int fs_forget_at(int dirfd, const char *name, struct cni_error *err)

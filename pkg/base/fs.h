@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -40,6 +41,10 @@ int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_l
 int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		struct cni_error *err);
 
+/* The path of `name` in the open folder `dirfd`, for an error's words; `name` alone if it is not
+ * known. errno stays. */
+const char *fs_path(int dirfd, const char *name, char buf[PATH_MAX]);
+
 /* Remove `name` under `dirfd`; absent is success. */
 int fs_remove_at(int dirfd, const char *name, struct cni_error *err);
 
@@ -57,7 +62,8 @@ int fs_mkdirs(const char *path, mode_t mode, struct cni_error *err);
 int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err);
 
 /* Take the lock that is file `name` in `dir`, made (0600) if missing and never removed, for at most
- * FS_LOCK_SECONDS. *ret_lock is the caller's to close: the lock goes with it. */
+ * FS_LOCK_SECONDS. One that is there can be had on a read-only file system, too. *ret_lock is the
+ * caller's to close: the lock goes with it. */
 int fs_lock_at(int dir, const char *name, int *ret_lock, struct cni_error *err);
 
 #define FS_LOCK_SECONDS 10

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,13 +116,17 @@ int fs_lock(int fd, const char *what, unsigned seconds, struct cni_error *err)
 	return cni_fail_sys_code(err, CNI_IO, errno, "lock %s", what);
 }
 
+/* Only read from: a DEL on a read-only file system takes away what is elsewhere. */
 int fs_lock_at(int dir, const char *name, int *ret_lock, struct cni_error *err)
 {
-	scoped_fd int lock = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	scoped_fd int lock = openat(dir, name, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char path[PATH_MAX];
 
 	if (lock < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file %s", name);
-	if (fs_lock(lock, name, FS_LOCK_SECONDS, err) < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the lock file %s",
+					 fs_path(dir, name, path));
+	if (flock(lock, LOCK_EX | LOCK_NB) < 0 &&
+	    fs_lock(lock, fs_path(dir, name, path), FS_LOCK_SECONDS, err) < 0)
 		return -1;
 	*ret_lock = take_fd(&lock);
 	return 0;

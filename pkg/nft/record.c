@@ -330,20 +330,24 @@ int record_folder_make(int run, bool (*tables)(void *arg), void *arg, struct cni
 {
 	static const char making[] = RECORD_FOLDER ".new";
 	scoped_fd int folder = -1;
+	char path[PATH_MAX];
 
 	if (faccessat(run, RECORD_FOLDER, F_OK, 0) == 0)
 		return 0;
 	if (mkdirat(run, making, 0700) < 0 && errno != EEXIST)
-		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder %s",
+					 fs_path(run, RECORD_FOLDER, path));
 	folder = openat(run, making, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder %s",
+					 fs_path(run, RECORD_FOLDER, path));
 	if (!tables(arg))
 		(void)unlinkat(folder, LOST_MARK, 0);
 	else if (fs_write_at(folder, LOST_MARK, "", 0, 0600, err) < 0)
 		return -1;
 	if (renameat(run, making, run, RECORD_FOLDER) < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder " RECORD_FOLDER);
+		return cni_fail_sys_code(err, CNI_IO, errno, "create the folder %s",
+					 fs_path(run, RECORD_FOLDER, path));
 	return 0;
 }
 
@@ -356,9 +360,11 @@ bool record_missing(int run)
 static int open_folder(int run, struct cni_error *err)
 {
 	int fd = openat(run, RECORD_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char path[PATH_MAX];
 
 	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder " RECORD_FOLDER);
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s",
+					 fs_path(run, RECORD_FOLDER, path));
 	return fd;
 }
 
@@ -379,12 +385,14 @@ static int read_file(int folder, const char *name, struct nft_record *ret, struc
 {
 	scoped_fd int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	scoped_free char *text = NULL;
+	char path[PATH_MAX];
 	size_t len;
 
 	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open " RECORD_FOLDER "/%s", name);
+		return cni_fail_sys_code(err, CNI_IO, errno, "open %s",
+					 fs_path(folder, name, path));
 	if (fs_read_all(fd, RECORD_MAX, name, &text, &len, err) < 0)
-		return -1;
+		return cni_wrap(err, "%s", fs_path(folder, name, path));
 	if (strlen(text) != len)
 		return cni_fail(err, CNI_DECODE, "the record " RECORD_FOLDER "/%s holds a NUL",
 				name);
