@@ -14,10 +14,13 @@
  */
 #define SKELETON_LAYOUT 1
 
-/* A subnet chain that somebody wants, and whether it is there. */
+/* A subnet chain that somebody wants, whether it is there, and with how many rules: elements count
+ * as uses of the chain that they lead to, so its use count does not tell that somebody flushed it.
+ */
 struct subnet_chain {
 	char name[NFT_NAME];
 	bool there;
+	unsigned rules;
 };
 
 struct skeleton {
@@ -33,9 +36,9 @@ struct skeleton {
 
 /*
  * Read, in one send: the ruleset's generation (into tx), the table of `user`, the use counts of its
- * chains, and which of `chains` exist. What only NFT_FIREWALL needs is made with its first
- * attachment: a table without it is sound for the others. A table with the layout of a newer
- * Podwire: CNI_KERNEL.
+ * chains, and which of `chains` exist and have their rules. What only NFT_FIREWALL needs is made
+ * with its first attachment: a table without it is sound for the others. A table with the layout of
+ * a newer Podwire: CNI_KERNEL.
  */
 int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *chains, size_t n,
 		  struct skeleton *ret, struct cni_error *err);

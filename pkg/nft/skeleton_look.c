@@ -27,6 +27,7 @@ uint16_t skeleton_family(enum nft_user user)
 
 /* Items of the questions: chains of the skeleton come first, then the caller's. */
 #define ITEM_TABLE 1000001
+#define ITEM_RULES 1000002
 
 struct look {
 	struct nft_tx *tx;
@@ -35,6 +36,7 @@ struct look {
 	const struct chain_def *defs;
 	size_t n_defs;
 	struct subnet_chain *chains;
+	size_t n;
 };
 
 static int find_comment(const struct nftnl_udata *attr, void *arg)
@@ -97,6 +99,24 @@ static void judge_chain(struct look *look, const struct chain_def *def, uint32_t
 	look->found->base_sound &= def->firewall;
 }
 
+/* Not by libnftnl, which would read every expression of every rule. */
+static void count_rule(struct look *look, const struct nlmsghdr *nlh)
+{
+	const char *table = "", *chain = "";
+	const struct nlattr *at;
+
+	mnl_attr_for_each(at, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_validate(at, MNL_TYPE_NUL_STRING) < 0)
+			continue;
+		if (mnl_attr_get_type(at) == NFTA_RULE_TABLE)
+			table = mnl_attr_get_str(at);
+		if (mnl_attr_get_type(at) == NFTA_RULE_CHAIN)
+			chain = mnl_attr_get_str(at);
+	}
+	for (size_t i = 0; strcmp(table, NFT_TABLE) == 0 && i < look->n; i++)
+		look->chains[i].rules += strcmp(look->chains[i].name, chain) == 0;
+}
+
 static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
 {
 	struct look *look = arg;
@@ -105,6 +125,8 @@ static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *orig
 
 	if (origin->item == ITEM_TABLE)
 		read_table(look, nlh);
+	else if (origin->item == ITEM_RULES)
+		count_rule(look, nlh);
 	else if (!read_chain(nlh, name, &use))
 		return 0;
 	else if (origin->item >= look->n_defs)
@@ -129,6 +151,23 @@ static void ask(struct nft_tx *tx, uint16_t type, uint16_t family, const char *c
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
 	}
 	nft_tx_end(tx, nlh);
+}
+
+/* In the same send: one list of rules is all that a socket lets run at a time. */
+static void ask_rules(const struct look *look, uint16_t family)
+{
+	const struct nft_origin origin = { .what = "rules", .item = ITEM_RULES };
+	struct nlmsghdr *nlh;
+
+	if (look->n == 0)
+		return;
+	nlh = nft_tx_msg(look->tx, NFT_MSG_GETRULE, family, NLM_F_DUMP, &origin);
+	if (nlh == NULL)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NFT_TABLE);
+	if (look->n == 1)
+		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, look->chains[0].name);
+	nft_tx_end(look->tx, nlh);
 }
 
 static const char *family_text(const struct skeleton *found)
@@ -190,6 +229,12 @@ static int judge(const struct look *look, struct cni_error *err)
 		if (o->error == ENOENT && o->item < look->n_defs)
 			judge_missing(look, &look->defs[o->item]);
 	}
+	for (size_t i = 0; i < look->n; i++) {
+		const struct subnet_chain *c = &look->chains[i];
+
+		if (c->there && c->rules < skeleton_chain_rules(c->name))
+			look->found->sound = look->found->base_sound = false;
+	}
 	if (!look->found->there)
 		look->found->sound = look->found->base_sound = false;
 	look->found->firewall |= look->user == NFT_FIREWALL;
@@ -208,6 +253,7 @@ int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *ch
 		.defs = inet ? inet_chains : bridge_chains,
 		.n_defs = inet ? n_inet_chains : n_bridge_chains,
 		.chains = chains,
+		.n = n,
 	};
 
 	*ret = (struct skeleton){ .family = family, .sound = true, .base_sound = true };
@@ -218,8 +264,10 @@ int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *ch
 		ask(tx, NFT_MSG_GETCHAIN, family, look.defs[i].name, i);
 	for (size_t i = 0; i < n; i++) {
 		chains[i].there = false;
+		chains[i].rules = 0;
 		ask(tx, NFT_MSG_GETCHAIN, family, chains[i].name, look.n_defs + i);
 	}
+	ask_rules(&look, family);
 	if (nft_tx_query(tx, look_answer, &look, err) < 0)
 		return -1;
 	return judge(&look, err);

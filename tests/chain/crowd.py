@@ -2,7 +2,6 @@
 """The whole chain, for a crowd of pods at once: every pod has both families, one host port, masquerade,
 firewall, tuned attributes and limits. Many processes: the programs as they ship, if they were built."""
 
-import collections
 import os
 import re
 import sys
@@ -16,8 +15,8 @@ HOST, HOST6, NODE2, NODE26 = "192.0.2.1", "2001:db8:0:1::1", "192.0.2.2", "2001:
 PORT = 20000
 RATE = 1000000000
 NETWORK = {"cniVersion": "1.1.0", "name": "crowd", "plugins": [
-    {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": {
-        "type": "host-local", "ranges": [[{"subnet": "10.77.0.0/23"}], [{"subnet": "fd77::/64"}]]}},
+    {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "ipMasq": True, "hairpinMode": True,
+     "macspoofchk": True, "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.77.0.0/23"}], [{"subnet": "fd77::/64"}]]}},
     {"type": "portmap", "capabilities": {"portMappings": True}},
     {"type": "firewall"},
     {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.log_martians": "1"}, "mtu": 1400, "txQLen": 500},
@@ -71,9 +70,9 @@ class Crowd:
         return replies
 
     def shared(self):
-        """Every rule that serves all pods, without their elements; and how often it is there."""
+        """Every line that serves all pods, as often as it is there: the ruleset without the elements."""
         text = re.sub(r"\n\t*elements = \{[^}]*\}", "", self.w.sh("nft -s list ruleset").stdout)
-        return collections.Counter(line for line in text.splitlines() if line.strip(" \t}"))
+        return "\n".join(sorted(line for line in text.splitlines() if line.strip(" \t}")))
 
     def add(self, pods):
         self.at_once(*(("ADD", pod) for pod in pods))
