@@ -12,4 +12,4 @@
 int forward_enable(struct nl *nl, int family, struct cni_error *err);
 
 /* CHECK: is it on? CNI_CHECK_FAILED names the switch if not. */
-int forward_check(int family, struct cni_error *err);
+int forward_check(struct nl *nl, int family, struct cni_error *err);

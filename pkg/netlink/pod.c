@@ -42,9 +42,9 @@ static int open_inside(void *arg, struct cni_error *err)
 	if (nl_open(&pod->nl, err) < 0)
 		return cni_wrap(err, "in the pod's network namespace");
 	pod->icmp6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
-	pod->sysctl_fd = open("/proc/sys/net/ipv6", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	pod->no_ipv6 =
-	    pod->sysctl_fd < 0 && errno == ENOENT && access("/proc/sys/net/core", F_OK) == 0;
+	pod->no_ipv6 = pod->icmp6_fd < 0 && errno == EAFNOSUPPORT;
+	if (!pod->no_ipv6)
+		pod->sysctl_fd = open("/proc/sys/net/ipv6", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return 0;
 }
 

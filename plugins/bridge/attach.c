@@ -40,6 +40,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -285,10 +286,11 @@ static void undo_ipam(void *ctx, const void *arg)
  * set. */
 static int check_ipv6(const struct attaching *a, const struct ipnet *address, struct cni_error *err)
 {
+	scoped_fd int probe = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char text[IPNET_TEXT];
 
 	ipnet_print(address, text);
-	if (access("/proc/sys/net/ipv6", F_OK) != 0)
+	if (probe < 0 && errno == EAFNOSUPPORT)
 		return cni_fail(
 		    err, CNI_INVALID_CONFIG,
 		    "IPAM gave the IPv6 address %s, but IPv6 is off in this kernel "

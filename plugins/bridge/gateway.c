@@ -254,7 +254,7 @@ static int check_address(struct nl *host, const struct link *target, const struc
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (ipnet_equal(&have[i].net, &want))
-			return forward_check(ip_family(&want.addr), err);
+			return forward_check(host, ip_family(&want.addr), err);
 	}
 	ipnet_print(&want, text);
 	return cni_fail(err, CNI_CHECK_FAILED,
