@@ -252,7 +252,7 @@ static int put_locked(struct forward *f, struct cni_error *err)
 static int ensure_one(struct nft_tx *tx, const struct xtables_want *want, struct cni_error *err)
 {
 	struct forward f = { .want = want };
-	const bool legacy = !want->own_only && xtables_legacy_used(want->four);
+	const bool legacy = !want->own_only && xtables_legacy_used(want->four, FILTER);
 	enum xtables_kind kind;
 
 	if (look(tx, &f, err) < 0)
@@ -302,7 +302,7 @@ static int check_one(struct nft_tx *tx, const struct xtables_want *want, struct 
 				"before it accepts pods' packets; the next ADD of a pod with the "
 				"firewall plugin brings it back",
 				program_of(want->four), want->admin);
-	if (!want->own_only && xtables_legacy_used(want->four))
+	if (!want->own_only && xtables_legacy_used(want->four, FILTER))
 		return xtables_legacy_check(want, err);
 	return 0;
 }
@@ -376,7 +376,7 @@ static int release_pod(struct nft_tx *tx, const struct ipnet *pod, struct cni_er
 	do {
 		r = release_once(tx, &pod->addr, err);
 	} while (r < 0 && (nft_tx_again(tx, err) || (err->sys == ENOENT && !nft_tx_expired(tx))));
-	if (r < 0 || !xtables_legacy_used(ip_is4(&pod->addr)))
+	if (r < 0 || !xtables_legacy_used(ip_is4(&pod->addr), FILTER))
 		return r;
 	return xtables_legacy_release(pod, err);
 }

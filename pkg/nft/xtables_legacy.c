@@ -24,6 +24,7 @@
 #define RUN_MS	     12000
 #define WORDS_MAX    24
 #define LISTING_MAX  65536
+#define NAMES_MAX    512
 
 static const char *base_name(const char *path)
 {
@@ -44,61 +45,81 @@ enum xtables_kind xtables_installed(bool four)
 								      : XTABLES_LEGACY;
 }
 
-bool xtables_legacy_used(bool four)
+bool xtables_legacy_used(bool four, const char *table)
 {
 	struct cni_error ignored;
-	char names[512];
+	char names[NAMES_MAX];
 	const char *path = four ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names";
 
 	if (fs_read_at(AT_FDCWD, path, names, sizeof(names), NULL, &ignored) < 0)
 		return false;
 	for (char *line = names, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
 		*end = '\0';
-		if (strcmp(line, "filter") == 0)
+		if (strcmp(line, table) == 0)
 			return true;
 	}
 	return false;
 }
 
-static const char *find(bool four, char path[PROGRAM_PATH])
+static const char *find(const struct xtables_call *call, char path[PROGRAM_PATH])
 {
-	if (program_find(four ? "iptables-legacy" : "ip6tables-legacy", path) != NULL)
+	const char *program = call->four ? "iptables" : "ip6tables";
+	char name[PROGRAM_PATH];
+
+	(void)text_format(name, sizeof(name), "%s-legacy%s", program, call->suffix);
+	if (program_find(name, path) != NULL)
 		return path;
-	if (xtables_installed(four) != XTABLES_LEGACY)
+	if (xtables_installed(call->four) != XTABLES_LEGACY)
 		return NULL;
-	return program_find(four ? "iptables" : "ip6tables", path);
+	(void)text_format(name, sizeof(name), "%s%s", program, call->suffix);
+	return program_find(name, path);
 }
 
-/* Exit status 1 is "no such rule or chain", or "exists". */
-static int run(bool four, const char *const *words, char *output, bool *ret_done,
-	       struct cni_error *err)
+int xtables_legacy_run(const struct xtables_call *call, bool *ret_done, struct cni_error *err)
 {
 	char path[PROGRAM_PATH], said[PROGRAM_SAID];
 	const char *argv[WORDS_MAX + 4] = { path, "-w", LOCK_SECONDS };
 	const struct program p = { .path = path,
 				   .argv = argv,
 				   .ms = RUN_MS,
-				   .output = output,
-				   .output_cap = LISTING_MAX };
+				   .input = call->input,
+				   .output = call->output,
+				   .output_cap = call->output_cap };
 	int status = 0;
 
-	for (size_t i = 0; words[i] != NULL && i < WORDS_MAX; i++)
-		argv[3 + i] = words[i];
-	if (find(four, path) == NULL)
+	for (size_t i = 0; call->words[i] != NULL && i < WORDS_MAX; i++)
+		argv[3 + i] = call->words[i];
+	if (find(call, path) == NULL)
 		return cni_fail_sys(err, ENOENT,
-				    "the kernel's legacy %s table filter is in use, but no program "
-				    "%s-legacy is installed that could change its chain FORWARD",
-				    four ? "IPv4" : "IPv6", four ? "iptables" : "ip6tables");
+				    "the kernel's legacy %s table %s is in use, but no program "
+				    "%s-legacy%s is installed that could change its chains",
+				    call->four ? "IPv4" : "IPv6", call->table,
+				    call->four ? "iptables" : "ip6tables", call->suffix);
 	if (program_run(&p, &status, said, err) < 0)
 		return -1;
 	*ret_done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (*ret_done || (WIFEXITED(status) && WEXITSTATUS(status) == 1 && words[0][1] != 'I'))
+	if (*ret_done || (!call->demand && WIFEXITED(status) && WEXITSTATUS(status) == 1))
 		return 0;
 	(void)!cni_fail(err,
 			WIFEXITED(status) && WEXITSTATUS(status) == 4 ? CNI_TRY_AGAIN : CNI_KERNEL,
-			"%s %s %s: %.200s", path, words[0], words[1], said);
+			"%s %s: %.200s", path, call->words[0], said);
 	cni_details(err, "%s", said);
 	return -1;
+}
+
+/* Of the table filter. */
+static int run(bool four, const char *const *words, char *output, bool *ret_done,
+	       struct cni_error *err)
+{
+	const struct xtables_call call = { .four = four,
+					   .table = "filter",
+					   .suffix = "",
+					   .words = words,
+					   .output = output,
+					   .output_cap = LISTING_MAX,
+					   .demand = words[0][1] == 'I' };
+
+	return xtables_legacy_run(&call, ret_done, err);
 }
 
 /* ---- looking */

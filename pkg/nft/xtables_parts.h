@@ -37,8 +37,22 @@ enum xtables_kind { XTABLES_NONE, XTABLES_NFT, XTABLES_LEGACY };
 /* What `iptables` (or `ip6tables`) of this host is, by the file that its name leads to. */
 enum xtables_kind xtables_installed(bool four);
 
-/* Is the legacy filter table in use in this network namespace? */
-bool xtables_legacy_used(bool four);
+/* Is this legacy table in use in this network namespace? */
+bool xtables_legacy_used(bool four, const char *table);
+
+/* One run of the program, which must be installed (else ENOENT in err->sys). Exit status 1, "no
+ * such rule or chain" or "exists", is no error but with `demand`; *ret_done tells. */
+struct xtables_call {
+	bool four;
+	const char *table;  /* for messages */
+	const char *suffix; /* "", or "-restore" */
+	const char *const *words;
+	const char *input;
+	char *output;
+	size_t output_cap;
+	bool demand;
+};
+int xtables_legacy_run(const struct xtables_call *call, bool *ret_done, struct cni_error *err);
 
 /*
  * The same as xtables_forward_*() for the legacy kind, by running the program; with none installed

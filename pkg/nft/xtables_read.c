@@ -7,25 +7,30 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <arpa/inet.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_mark.h>
+#include <linux/netfilter/xt_multiport.h>
 
 #include "base/text.h"
 #include "nft/rules.h"
 
 /* What the register holds while the expressions are walked; iptables uses one at a time. */
-enum loaded { LOADED_NOTHING, LOADED_MARK, LOADED_FROM, LOADED_TO };
+enum loaded { LOADED_NOTHING, LOADED_MARK, LOADED_FROM, LOADED_TO, LOADED_PROTOCOL, LOADED_PORT };
 
 struct reading {
 	struct xtables_rule *rule;
 	bool four;
 	enum loaded loaded;
 	uint32_t mask;
+	bool has_address; /* an immediate one, which a NAT may lead to */
+	struct ip address;
 };
 
 /* -m conntrack --ctstate RELATED,ESTABLISHED and nothing else. */
@@ -41,44 +46,102 @@ static bool is_answers(const struct nftnl_expr *e)
 	       info->state_mask == states;
 }
 
+static bool is_mark(const struct nftnl_expr *e, struct xtables_rule *rule)
+{
+	uint32_t len = 0;
+	const struct xt_mark_mtinfo1 *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
+
+	if (info == NULL || len < sizeof(*info) || info->invert != 0 ||
+	    nftnl_expr_get_u32(e, NFTNL_EXPR_MT_REV) != 1)
+		return false;
+	rule->has_mark = true;
+	rule->mark = info->mark;
+	rule->mask = info->mask;
+	return true;
+}
+
+/* -m multiport --dports, without ranges. */
+static void read_multiport(const struct nftnl_expr *e, struct xtables_rule *rule)
+{
+	uint32_t len = 0;
+	const struct xt_multiport_v1 *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
+
+	if (info == NULL || len < sizeof(*info) || nftnl_expr_get_u32(e, NFTNL_EXPR_MT_REV) != 1 ||
+	    info->flags == XT_MULTIPORT_SOURCE || info->invert != 0 || info->count > XTABLES_PORTS)
+		return;
+	for (size_t i = 0; i < info->count; i++) {
+		if (info->pflags[i] != 0)
+			return;
+	}
+	memcpy(rule->ports, info->ports, sizeof(rule->ports));
+	rule->n_ports = info->count;
+}
+
+/* --dport of old programs. The match's structure begins with two ranges of ports: of sources and of
+ * destinations, for sctp the other way round. */
+static void read_dport(const struct nftnl_expr *e, bool sctp, struct xtables_rule *rule)
+{
+	uint32_t len = 0;
+	const uint16_t *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
+	size_t at = sctp ? 0 : 2;
+
+	if (info == NULL || len < 4 * sizeof(*info) || info[at] != info[at + 1])
+		return;
+	rule->ports[0] = info[at];
+	rule->n_ports = 1;
+}
+
+static void read_comment(const char *text, size_t len, struct xtables_rule *rule)
+{
+	(void)text_format(rule->comment, sizeof(rule->comment), "%.*s", (int)strnlen(text, len),
+			  text);
+}
+
 static void read_match(struct reading *r, const struct nftnl_expr *e)
 {
 	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_MT_NAME);
 	uint32_t len = 0;
-	const struct xt_mark_mtinfo1 *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
+	const char *info = nftnl_expr_get(e, NFTNL_EXPR_MT_INFO, &len);
 
-	if (name != NULL && strcmp(name, "comment") == 0)
-		return;
-	if (name != NULL && strcmp(name, "conntrack") == 0 && is_answers(e)) {
-		r->rule->answers = true;
-	} else if (name != NULL && strcmp(name, "mark") == 0 && info != NULL &&
-		   len >= sizeof(*info) && info->invert == 0 &&
-		   nftnl_expr_get_u32(e, NFTNL_EXPR_MT_REV) == 1) {
-		r->rule->has_mark = true;
-		r->rule->mark = info->mark;
-		r->rule->mask = info->mask;
-	} else {
+	if (name == NULL || info == NULL) {
 		r->rule->other = true;
+	} else if (strcmp(name, "comment") == 0) {
+		read_comment(info, len, r->rule);
+	} else if (strcmp(name, "conntrack") == 0 && is_answers(e)) {
+		r->rule->answers = true;
+	} else if (strcmp(name, "mark") != 0 || !is_mark(e, r->rule)) {
+		r->rule->other = true;
+		if (strcmp(name, "multiport") == 0)
+			read_multiport(e, r->rule);
+		else if (strcmp(name, "tcp") == 0 || strcmp(name, "udp") == 0 ||
+			 strcmp(name, "sctp") == 0)
+			read_dport(e, name[0] == 's', r->rule);
 	}
 }
 
 static void read_meta(struct reading *r, const struct nftnl_expr *e)
 {
-	bool mark = nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG) &&
-		    nftnl_expr_get_u32(e, NFTNL_EXPR_META_KEY) == NFT_META_MARK;
+	uint32_t key = nftnl_expr_is_set(e, NFTNL_EXPR_META_DREG)
+			   ? nftnl_expr_get_u32(e, NFTNL_EXPR_META_KEY)
+			   : UINT32_MAX;
 
-	r->loaded = mark ? LOADED_MARK : LOADED_NOTHING;
+	r->loaded = key == NFT_META_MARK      ? LOADED_MARK
+		    : key == NFT_META_L4PROTO ? LOADED_PROTOCOL
+					      : LOADED_NOTHING;
 	r->mask = UINT32_MAX;
-	r->rule->other |= !mark;
+	r->rule->other |= r->loaded != LOADED_MARK;
 }
 
 static void read_payload(struct reading *r, const struct nftnl_expr *e)
 {
+	uint32_t base = nftnl_expr_get_u32(e, NFTNL_EXPR_PAYLOAD_BASE);
 	uint32_t offset = nftnl_expr_get_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET);
-	bool whole = nftnl_expr_get_u32(e, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER &&
-		     nftnl_expr_get_u32(e, NFTNL_EXPR_PAYLOAD_LEN) == (r->four ? 4U : 16U);
+	uint32_t len = nftnl_expr_get_u32(e, NFTNL_EXPR_PAYLOAD_LEN);
+	bool whole = base == NFT_PAYLOAD_NETWORK_HEADER && len == (r->four ? 4U : 16U);
 
-	r->loaded = LOADED_NOTHING;
+	r->loaded = base == NFT_PAYLOAD_TRANSPORT_HEADER && offset == 2 && len == 2
+			? LOADED_PORT
+			: LOADED_NOTHING;
 	if (whole && offset == (r->four ? 12U : 8U))
 		r->loaded = LOADED_FROM;
 	else if (whole && offset == (r->four ? 16U : 24U))
@@ -119,6 +182,13 @@ static void read_cmp(struct reading *r, const struct nftnl_expr *e)
 		rule->to = ip_from_bytes(data, len);
 	} else {
 		rule->other = true;
+		if (equal && r->loaded == LOADED_PROTOCOL && len >= 1)
+			rule->protocol = *(const uint8_t *)data;
+		if (equal && r->loaded == LOADED_PORT && len == sizeof(uint16_t)) {
+			memcpy(rule->ports, data, len);
+			rule->ports[0] = ntohs(rule->ports[0]);
+			rule->n_ports = 1;
+		}
 	}
 	r->loaded = LOADED_NOTHING;
 }
@@ -127,11 +197,38 @@ static void read_verdict(struct reading *r, const struct nftnl_expr *e)
 {
 	const char *chain = nftnl_expr_get_str(e, NFTNL_EXPR_IMM_CHAIN);
 	uint32_t verdict = nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_VERDICT);
+	uint32_t len = 0;
+	const void *data = nftnl_expr_is_set(e, NFTNL_EXPR_IMM_DATA)
+			       ? nftnl_expr_get(e, NFTNL_EXPR_IMM_DATA, &len)
+			       : NULL;
 
-	if (verdict == NF_ACCEPT)
+	if (data != NULL) {
+		r->rule->other = true;
+		r->has_address |= len == (r->four ? 4U : 16U);
+		if (len == (r->four ? 4U : 16U) &&
+		    nftnl_expr_get_u32(e, NFTNL_EXPR_IMM_DREG) == NFT_REG_1)
+			r->address = ip_from_bytes(data, len);
+	} else if (verdict == NF_ACCEPT)
 		r->rule->accepts = true;
-	else if (verdict == (uint32_t)NFT_JUMP && chain != NULL)
-		(void)text_format(r->rule->jump, sizeof(r->rule->jump), "%s", chain);
+	else if (verdict == (uint32_t)NFT_JUMP && chain != NULL &&
+		 !text_format(r->rule->jump, sizeof(r->rule->jump), "%s", chain))
+		r->rule->jump[0] = '\0'; /* no name that iptables would give */
+}
+
+static void read_target(struct reading *r, const struct nftnl_expr *e)
+{
+	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_TG_NAME);
+
+	r->rule->other = true;
+	r->rule->dnat |= name != NULL && strcmp(name, "DNAT") == 0;
+}
+
+static void read_nat(struct reading *r, const struct nftnl_expr *e)
+{
+	r->rule->other = true;
+	r->rule->dnat |= nftnl_expr_get_u32(e, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT;
+	r->rule->has_target = r->has_address;
+	r->rule->target = r->address;
 }
 
 static int read_expr(struct nftnl_expr *e, void *arg)
@@ -140,8 +237,9 @@ static int read_expr(struct nftnl_expr *e, void *arg)
 		const char *name;
 		void (*read)(struct reading *r, const struct nftnl_expr *e);
 	} kinds[] = {
-		{ "match", read_match },     { "meta", read_meta }, { "payload", read_payload },
-		{ "bitwise", read_bitwise }, { "cmp", read_cmp },   { "immediate", read_verdict },
+		{ "match", read_match }, { "meta", read_meta },	      { "payload", read_payload },
+		{ "cmp", read_cmp },	 { "bitwise", read_bitwise }, { "immediate", read_verdict },
+		{ "nat", read_nat },	 { "target", read_target },
 	};
 	const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
 	struct reading *r = arg;
@@ -164,11 +262,25 @@ struct listing {
 	size_t n, cap;
 };
 
+static int find_comment(const struct nftnl_udata *attr, void *rule)
+{
+	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT)
+		read_comment(nftnl_udata_get(attr), nftnl_udata_len(attr), rule);
+	return 0;
+}
+
 void xtables_rule_read(const struct nftnl_rule *rule, bool four, struct xtables_rule *ret)
 {
 	struct reading reading = { .rule = ret, .four = four };
+	const char *chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
+	uint32_t len = 0;
+	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &len);
 
 	*ret = (struct xtables_rule){ .handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE) };
+	if (chain == NULL || !text_format(ret->chain, sizeof(ret->chain), "%s", chain))
+		ret->chain[0] = '\0';
+	if (data != NULL)
+		(void)nftnl_udata_parse(data, len, find_comment, ret);
 	(void)nftnl_expr_foreach((struct nftnl_rule *)(uintptr_t)rule, read_expr, &reading);
 }
 

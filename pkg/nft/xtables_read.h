@@ -10,6 +10,9 @@
 #include "nft/tx.h"
 #include "nft/xtables.h"
 
+#define XTABLES_PORTS	15  /* of one match multiport */
+#define XTABLES_COMMENT 256 /* bytes, the NUL included */
+
 /*
  * A rule of iptables-nft, as far as we need to understand it. Old programs write every match
  * through nft_compat, newer ones more and more of them as nftables' own expressions: both are read.
@@ -24,6 +27,15 @@ struct xtables_rule {
 	bool answers; /* only RELATED,ESTABLISHED */
 	bool accepts;
 	char jump[IPT_CHAIN_MAX]; /* the chain it goes to, or "" */
+	/* What rules of NAT have besides. It makes a rule `other`: it is not for all packets. */
+	char chain[IPT_CHAIN_MAX]; /* where it stands */
+	uint8_t protocol;	   /* 0: any */
+	uint16_t ports[XTABLES_PORTS];
+	size_t n_ports;	 /* destination ports it is about; 0: all, or not understood */
+	bool dnat;	 /* it leads elsewhere */
+	bool has_target; /* in nftables' own words: to this address */
+	struct ip target;
+	char comment[XTABLES_COMMENT];
 };
 
 struct nftnl_rule;
