@@ -26,7 +26,8 @@ static size_t hash(const char *container, const char *ifname)
 
 static bool same(const struct cni_attachment *a, const char *container, const char *ifname)
 {
-	return strcmp(a->container, container) == 0 && strcmp(a->ifname, ifname) == 0;
+	return strcmp(a->container, container) == 0 &&
+	       (ifname == NULL || strcmp(a->ifname, ifname) == 0);
 }
 
 bool cni_attachment_valid(const void *call_args, const char *container, const char *ifname)
@@ -34,7 +35,7 @@ bool cni_attachment_valid(const void *call_args, const char *container, const ch
 	const struct cni_args *args = call_args;
 	const struct cni_gc_index *index = args->valid_index;
 
-	if (index == NULL) {
+	if (index == NULL || ifname == NULL) {
 		for (size_t i = 0; i < args->n_valid; i++) {
 			if (same(&args->valid[i], container, ifname))
 				return true;

@@ -233,3 +233,16 @@ bool cni_result_ip_is_pods(const struct cni_result *r, size_t i, const char *ifn
 	one = &r->interfaces[index];
 	return one->sandbox != NULL && one->sandbox[0] != '\0' && strcmp(one->name, ifname) == 0;
 }
+
+struct ipnet *cni_result_pod_addresses(const struct cni_result *r, const char *ifname,
+				       size_t *ret_n)
+{
+	struct ipnet *list = calloc(r->n_ips + 1, sizeof(*list));
+
+	*ret_n = 0;
+	for (size_t i = 0; list != NULL && i < r->n_ips; i++) {
+		if (cni_result_ip_is_pods(r, i, ifname))
+			list[(*ret_n)++] = r->ips[i].address;
+	}
+	return list;
+}

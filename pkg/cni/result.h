@@ -77,3 +77,6 @@ const struct cni_interface *cni_result_host_interface(const struct cni_result *r
 /* Does ips[i] belong to the container's interface `ifname`? No index, an index out of range, or the
  * entry of that name with a sandbox (plugins.md §3.1, PRV-10). */
 bool cni_result_ip_is_pods(const struct cni_result *r, size_t i, const char *ifname);
+/* All of those; malloc'd, the caller's. None, or no memory: *ret_n is 0. */
+struct ipnet *cni_result_pod_addresses(const struct cni_result *r, const char *ifname,
+				       size_t *ret_n);
