@@ -96,6 +96,7 @@ int nft_check(enum nft_user user, const struct owner *owner, const struct nft_it
  */
 struct nft_gc_call {
 	const char *network;
+	/* `ifname` NULL: has the container any valid one? */
 	bool (*valid)(const void *arg, const char *container, const char *ifname);
 	const void *arg;
 };

@@ -9,6 +9,7 @@
 #include "netlink/neigh.h"
 #include "netlink/owned.h"
 #include "nft/attach.h"
+#include "nft/reference.h"
 
 /* Is this host end the Go plugin's, made for this very network? */
 static bool made_by_reference(const struct cni_args *args, struct nl *host, const struct link *veth)
@@ -93,6 +94,16 @@ static int delete_link(const struct cni_args *args, struct cni_error *err)
 	return r;
 }
 
+/* What the Go plugin may have made for this attachment. */
+static int take_over(const struct cni_args *args, struct cni_error *err)
+{
+	struct nft_reference of = { .owner = cni_owner(args) };
+	scoped_free struct ipnet *pods = cni_result_pod_addresses(&args->prev, args->ifname, &of.n);
+
+	of.pods = pods;
+	return nft_reference_release_masq(&of, err);
+}
+
 int bridge_detach(const struct cni_args *args, struct cni_error *err)
 {
 	const struct owner owner = cni_owner(args);
@@ -105,6 +116,8 @@ int bridge_detach(const struct cni_args *args, struct cni_error *err)
 	if (nft_detach(NFT_SPOOF, &owner, NULL, NULL, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (nft_detach(NFT_MASQ, &owner, NULL, NULL, &step) < 0)
+		cni_keep_first(&first, &step);
+	if (take_over(args, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (free && cni_ipam(args, CNI_DEL, &step) < 0) /* else its address stays reserved */
 		cni_keep_first(&first, &step);
@@ -142,6 +155,8 @@ int bridge_gc(const struct cni_args *args, struct cni_error *err)
 	if (nft_gc(NFT_SPOOF, &call, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (nft_gc(NFT_MASQ, &call, &step) < 0)
+		cni_keep_first(&first, &step);
+	if (nft_reference_gc_masq(&call, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (collect_links(args, &step) < 0)
 		cni_keep_first(&first, &step); /* and the addresses stay reserved, as in DEL */

@@ -27,6 +27,7 @@
 #include "netlink/owned.h"
 #include "netlink/route.h"
 #include "nft/conntrack.h"
+#include "nft/reference.h"
 #include "plan.h"
 
 /* ---- loopback clients */
@@ -62,6 +63,8 @@ static int apply(const struct cni_args *args, const struct portmap_conf *conf,
 	struct owned_links links;
 	struct cni_error ignored;
 
+	if (nft_reference_held(&p->owner, p->items, p->n, err) < 0)
+		return -1;
 	if (p->conditions[0] != '\0' &&
 	    nft_conditions_ensure(&conf->conditions, p->conditions, err) < 0)
 		return -1;
@@ -92,17 +95,31 @@ int portmap_attach(const struct cni_args *args, const struct portmap_conf *conf,
 	return p.n == 0 ? 0 : apply(args, conf, &p, err);
 }
 
+/* What the Go plugin may have made for this attachment. */
+static int take_over(const struct cni_args *args, struct cni_error *err)
+{
+	struct nft_reference of = { .owner = cni_owner(args) };
+	scoped_free struct ipnet *pods = cni_result_pod_addresses(&args->prev, args->ifname, &of.n);
+
+	of.pods = pods;
+	return nft_reference_release_ports(&of, err);
+}
+
 int portmap_detach(const struct cni_args *args, struct cni_error *err)
 {
 	const struct owner owner = cni_owner(args);
+	struct cni_error first = { 0 }, step;
 	scoped_free struct nft_item *items = NULL;
 	size_t n = 0;
 
 	/* Runtimes may leave the mappings out: their absence proves nothing. */
-	if (nft_detach(NFT_PORTMAP, &owner, &items, &n, err) < 0)
-		return -1;
+	if (nft_detach(NFT_PORTMAP, &owner, &items, &n, &step) < 0)
+		cni_keep_first(&first, &step);
+	if (take_over(args, &step) < 0)
+		cni_keep_first(&first, &step);
 	conntrack_forget_pod(items, n);
-	return 0;
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
 }
 
 int portmap_gc(const struct cni_args *args, struct cni_error *err)
@@ -110,6 +127,12 @@ int portmap_gc(const struct cni_args *args, struct cni_error *err)
 	const struct nft_gc_call call = { .network = args->network,
 					  .valid = cni_attachment_valid,
 					  .arg = args };
+	struct cni_error first = { 0 }, step;
 
-	return nft_gc(NFT_PORTMAP, &call, err);
+	if (nft_gc(NFT_PORTMAP, &call, &step) < 0)
+		cni_keep_first(&first, &step);
+	if (nft_reference_gc_ports(&call, &step) < 0)
+		cni_keep_first(&first, &step);
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
 }

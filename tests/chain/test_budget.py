@@ -28,7 +28,7 @@ NAMES = [p["type"] for p in CHAIN["plugins"]] + ["host-local"]
 BUDGET = {
     ("ADD", "bridge"): (215, 18, 2, 1),
     ("ADD", "host-local"): (78, 0, 0, 0),
-    ("ADD", "portmap"): (110, 10, 0, 0),
+    ("ADD", "portmap"): (133, 11, 0, 0),
     ("ADD", "firewall"): (140, 8, 0, 0),
     ("ADD", "tuning"): (29, 0, 0, 0),
     ("ADD", "bandwidth"): (73, 8, 2, 0),
@@ -41,8 +41,8 @@ BUDGET = {
     ("DEL", "bandwidth"): (48, 5, 0, 0),
     ("DEL", "tuning"): (28, 0, 0, 0),
     ("DEL", "firewall"): (95, 3, 0, 0),
-    ("DEL", "portmap"): (87, 3, 0, 0),
-    ("DEL", "bridge"): (131, 8, 0, 1),
+    ("DEL", "portmap"): (110, 4, 0, 0),
+    ("DEL", "bridge"): (154, 9, 0, 1),
     ("DEL", "host-local"): (68, 0, 0, 0),
 }
 

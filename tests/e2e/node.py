@@ -46,7 +46,7 @@ STAYS = (
 )
 
 
-def test(function):
+def test(function, needs=()):
     """As world.test, with a Node; the control groups go when the test's processes are gone."""
 
     @functools.wraps(function)
@@ -56,7 +56,7 @@ def test(function):
         function(node)
         node.no_reports()
 
-    world.test(run, timeout=TEST_LIMIT)
+    world.test(run, timeout=TEST_LIMIT, needs=needs)
     return function
 
 
