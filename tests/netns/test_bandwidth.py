@@ -257,8 +257,7 @@ def interrupted(w, verb, c, pod, inject):
     wrapper.chmod(0o755)
     process = w.start(str(wrapper), verb, c, pod, id=ID, env={"ASAN_OPTIONS": "detect_leaks=0"})
     reply = w.finish(process, "bandwidth", verb)
-    text = log.read_text()
-    return reply, "INJECTED" in text or "killed by SIGKILL" in text
+    return reply, "INJECTED" in log.read_text()
 
 
 @test(timeout=120)
@@ -278,25 +277,6 @@ def every_failing_step_leaves_nothing(w):
         reply.ok()
         call(w, "DEL", c, pod).ok()
     assert failures >= 6, failures
-
-
-@test(timeout=120)
-def killed_at_any_step(w):
-    pod = plug(w)
-    c = conf(pod, BOTH)
-    before = node(w)
-    kills = 0
-    for k in range(1, 20):
-        if not interrupted(w, "ADD", c, pod, f"sendto:signal=KILL:when={k}")[1]:
-            break
-        call(w, "DEL", c, pod).ok()
-        w.same(before, node(w), f"DEL after the kill at {k}")
-        interrupted(w, "ADD", c, pod, f"sendto:signal=KILL:when={k}")
-        call(w, "ADD", c, pod).ok()
-        call(w, "CHECK", c, pod).ok()
-        call(w, "DEL", c, pod).ok()
-        kills += 1
-    assert kills >= 4, kills
 
 
 @test

@@ -586,36 +586,6 @@ def a_table_without_the_part_keeps_its_rules(w):
         assert line in after or line.startswith("table "), f"gone: {line}"
 
 
-@test(timeout=120)
-def killed_anywhere(w):
-    """SIGKILL at the k-th message or file: DEL leaves nothing, and a new ADD succeeds."""
-    pod = w.pod("a")
-    w.sh("ip link add veth0 type veth peer name x0 netns a")
-    prev = result("10.88.0.2/24", "fd88::2/64")
-    single(w, "ADD", prev, pod, ingressPolicy="same-bridge").ok()
-    single(w, "DEL", prev, pod).ok()
-    before = w.snapshot()
-    wrapper = Path("/run/world/killed")
-    rounds = 0
-    for kind in ("sendto,sendmsg", "openat,renameat,renameat2,unlinkat"):
-        for k in range(1, 60):
-            wrapper.write_text(f"#!/bin/sh\nexec strace -o /run/world/log -e trace={kind} "
-                               f"-e inject={kind}:signal=SIGKILL:when={k} {w.bin}/firewall\n")
-            wrapper.chmod(0o755)
-            conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall", "ingressPolicy": "same-bridge",
-                    "prevResult": prev}
-            call = w.start(str(wrapper), "ADD", conf, pod, env={"ASAN_OPTIONS": "detect_leaks=0"})
-            call.communicate(timeout=60)
-            killed = "killed by SIGKILL" in Path("/run/world/log").read_text()
-            rounds += killed
-            single(w, "DEL", None, "").ok()
-            w.same(before, w.snapshot(), f"{kind} number {k}")
-            if not killed:
-                break
-    assert rounds > 12, rounds
-    single(w, "ADD", prev, pod, ingressPolicy="same-bridge").ok()
-
-
 # ---- taking over from the Go plugin
 
 def go_rules(w, program="iptables"):

@@ -87,28 +87,6 @@ def wipe():
 
 
 @test(timeout=240)
-def killed_at_every_call_of_add(w):
-    call(w, "ADD", "other").ok()
-    before, n = reserved(), 0
-    for what, _ in at_every(w, "ADD", CALLS, "signal=KILL", lambda: call(w, "DEL").ok()):
-        for name, content in reserved().items():
-            assert content in ("c1\r\neth0", "other\r\neth0"), f"{what}: half a file {name}"
-        clean_up_and_compare(w, before, what)
-        n += 1
-    assert n > 30, n
-
-
-@test(timeout=240)
-def killed_at_every_call_of_del(w):
-    call(w, "ADD", "other").ok()
-    before, n = reserved(), 0
-    for what, _ in at_every(w, "DEL", CALLS, "signal=KILL", lambda: call(w, "ADD").ok()):
-        clean_up_and_compare(w, before, what)
-        n += 1
-    assert n > 20, n
-
-
-@test(timeout=240)
 def killed_at_every_call_of_the_first_add(w):
     n = 0
     for what, _ in at_every(w, "ADD", CALLS, "signal=KILL", wipe):

@@ -508,44 +508,6 @@ def check_speaks_of_the_surroundings(w):
         assert "cannot reach itself" in check()
 
 
-@test(timeout=120)
-def killed_anywhere(w):
-    """SIGKILL before each change of an ADD, then DEL: nothing is left, and the next ADD works."""
-    a = w.pod("a")
-    add(w, a, port(1))  # what stays for good is there
-    delete(w, a)
-    before = w.snapshot()
-    prev = w.chain(conflist(), "ADD", a, id="a", caps=caps()).ok().json
-    conf = {"cniVersion": "1.1.0", "name": "podnet", "type": "portmap", "prevResult": prev,
-            "runtimeConfig": caps(port(8080), port(53, 53, "udp"))}
-    kills = 0
-    for call in ("sendto", "openat", "renameat", "close"):
-        for k in range(1, 200):
-            done = w.sh(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                         "-e", f"inject={call}:signal=SIGKILL:when={k}", "env", "-i", "CNI_COMMAND=ADD",
-                         "CNI_CONTAINERID=a", f"CNI_NETNS={a.path}", "CNI_IFNAME=eth0", "CNI_PATH=/x",
-                         "ASAN_OPTIONS=detect_leaks=0", f"{w.bin}/portmap"], input=json.dumps(conf), check=False)
-            if done.returncode == 0:
-                break
-            kills += 1
-            w.call("portmap", "DEL", {**conf, "runtimeConfig": {}}, a, id="a").ok()
-            text = w.sh("nft list table inet podwire; ls -A /run/podwire/attachments").stdout
-            for name in ("hostport", "snat"):
-                assert not re.search(name + r"[46] \{[^}]*elements", text), (call, k, text)
-            assert "portmap-" not in text, (call, k, text)
-        else:
-            raise AssertionError(f"no end of {call}")
-        w.call("portmap", "DEL", conf, a, id="a").ok()
-    assert kills > 20, kills
-    w.call("portmap", "ADD", conf, a, id="a").ok()
-    delete(w, a)
-    w.chain(conflist(), "GC", valid=[]).ok()  # temporary files of the killed
-    add(w, a, port(1))
-    delete(w, a)
-    strip = lambda text: re.sub(r"last_reserved_ip.*|(10|fd)[.:0-9a-f]+", "", text)
-    w.same(strip(before), strip(w.snapshot()))
-
-
 @test
 def gc_keeps_the_valid_and_the_others(w):
     a, b, c = w.pod("a"), w.pod("b"), w.pod("c")

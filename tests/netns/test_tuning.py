@@ -97,7 +97,7 @@ def traced(w, verb, c, pod, inject, kinds, id="c1"):
     out, err = process.communicate(timeout=60)
     assert b"Sanitizer" not in err, err
     text = log.read_text()
-    return process.returncode, out.decode(), "INJECTED" in text or "SIGKILL" in text
+    return process.returncode, out.decode(), "INJECTED" in text
 
 
 # ---- what is set, and put back
@@ -594,32 +594,6 @@ def check_says_what_differs(w):
         call(w, "CHECK", {**c, "mac": MAC.upper()}, pod).ok()
     pod.sh("ip link del eth0")
     call(w, "CHECK", c, pod).fails(None)
-
-
-@test(timeout=300)
-def killed_at_every_call_then_add_again(w):
-    pod = wire(w)
-    hang(pod)
-    warm(w, pod)
-    c = conf(pod, **EVERYTHING)
-    before = state(w, pod)
-    kinds = "sendto,sendmsg,write,renameat,openat,setns,unlinkat"
-    hits = 0
-    for k in range(1, 200):
-        code, _, _ = traced(w, "ADD", c, pod, f"-e inject={kinds}:signal=KILL:when={k}", kinds)
-        if code != -9:
-            break
-        hits += 1
-        if k % 2:
-            call(w, "ADD", c, pod).ok()
-            for key, (_, shown) in LINK_KEYS.items():
-                eq(shown(link(pod)), True, f"{key}, killed at {k}")
-            call(w, "CHECK", c, pod).ok()
-        call(w, "DEL", c, pod).ok()
-        for stray in Path(DIR).glob(".tmp-*"):
-            stray.unlink()
-        eq(state(w, pod), before, f"killed at {k}")
-    eq(hits > 25, True, f"{hits} calls")
 
 
 @test(timeout=300)
