@@ -66,9 +66,12 @@ int cni_call_open_netns(struct cni_call *call, struct cni_error *err)
 	if (fd < 0)
 		return 0;
 	args->own_netns_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (args->own_netns_fd < 0)
-		return cni_fail_sys(
-		    err, errno, "open /proc/self/ns/net (is /proc mounted where the plugin runs?)");
+	if (args->own_netns_fd < 0 &&
+	    cni_fail_sys(err, errno,
+			 "open /proc/self/ns/net (is /proc mounted where the plugin runs?)") < 0) {
+		close_fdp(&args->netns_fd);
+		return unopenable(call, err);
+	}
 	return 0;
 }
 
