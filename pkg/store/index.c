@@ -70,29 +70,32 @@ static int put_link(int dir, const char *name, const char *text)
 	return renameat(dir, TEMP, dir, name);
 }
 
-/* The text of a link; "" if it is absent or not one of ours. */
-static void get_link(int dir, const char *name, char buf[PATH_MAX])
+/* The text of a link; "" if it is absent or not one of ours. False: nobody knows. */
+static bool get_link(int dir, const char *name, char buf[PATH_MAX])
 {
 	ssize_t n = readlinkat(dir, name, buf, PATH_MAX - 1);
 
 	buf[n > 0 ? n : 0] = '\0';
+	return n >= 0 || errno == ENOENT || errno == EINVAL;
 }
 
-static size_t read_entry(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES])
+static bool read_entry(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES],
+		       size_t *ret_n)
 {
 	char name[ENTRY_NAME], text[PATH_MAX];
 	char *rest = text;
-	size_t n = 0;
 
 	entry_name(hash, name);
-	get_link(ix->dir, name, text);
-	while (rest != NULL && n < INDEX_CANDIDATES) {
+	if (!get_link(ix->dir, name, text))
+		return false;
+	*ret_n = 0;
+	while (rest != NULL && *ret_n < INDEX_CANDIDATES) {
 		const char *one = strsep(&rest, ",");
 
-		if (ip_parse(one, &ret[n]))
-			n++;
+		if (ip_parse(one, &ret[*ret_n]))
+			++*ret_n;
 	}
-	return n;
+	return true;
 }
 
 /* False: the index on disk is not complete any more. */
@@ -126,8 +129,7 @@ static bool stamp_is_right(const struct index *ix)
 	if (fstat(ix->folder, &st) < 0)
 		return false;
 	stamp_text(&st, now, sizeof(now));
-	get_link(ix->dir, STAMP, then);
-	return strcmp(now, then) == 0;
+	return get_link(ix->dir, STAMP, then) && strcmp(now, then) == 0;
 }
 
 /* Whatever fails here leaves a wrong stamp: the next call rebuilds. */
@@ -238,8 +240,10 @@ static bool remove_stale(const struct index *ix)
 static bool entry_is(const struct index *ix, uint64_t hash, const struct ip *ips, size_t n)
 {
 	struct ip now[INDEX_CANDIDATES];
+	size_t found;
 
-	return read_entry(ix, hash, now) == n && memcmp(now, ips, n * sizeof(ips[0])) == 0;
+	return read_entry(ix, hash, now, &found) && found == n &&
+	       memcmp(now, ips, n * sizeof(ips[0])) == 0;
 }
 
 /* After a change by somebody else most entries are still right: only those that are not are
@@ -301,17 +305,19 @@ void index_close(struct index *ix)
 	*ix = (struct index){ .folder = -1, .dir = -1 };
 }
 
-size_t index_get(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES])
+int index_get(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES], size_t *ret_n,
+	      struct cni_error *err)
 {
 	size_t n = 0;
 
-	if (!ix->in_pairs)
-		return read_entry(ix, hash, ret);
-	for (size_t i = 0; i < ix->n && n < INDEX_CANDIDATES; i++) {
+	if (!ix->in_pairs && !read_entry(ix, hash, ret, &n))
+		return cni_fail_sys_code(err, CNI_IO, errno, "read the index " INDEX_DIR);
+	for (size_t i = 0; ix->in_pairs && i < ix->n && n < INDEX_CANDIDATES; i++) {
 		if (ix->pairs[i].hash == hash)
 			ret[n++] = ix->pairs[i].ip;
 	}
-	return n;
+	*ret_n = n;
+	return 0;
 }
 
 void index_touch(struct index *ix)
@@ -319,41 +325,34 @@ void index_touch(struct index *ix)
 	ix->changed = true;
 }
 
-/* Put the addresses of an entry without `ip` into `ret`. */
-static size_t others(const struct index *ix, uint64_t hash, const struct ip *ip,
-		     struct ip ret[INDEX_CANDIDATES])
+/* Write an entry's addresses anew: without `ip`, and with it at the end if it is `there`. An entry
+ * that cannot be read is left as it is, and the index is no longer complete. */
+static void rewrite(struct index *ix, uint64_t hash, const struct ip *ip, bool there)
 {
-	size_t n = read_entry(ix, hash, ret), left = 0;
+	struct ip ips[INDEX_CANDIDATES + 1];
+	size_t n, left = 0;
+	bool ok = read_entry(ix, hash, ips, &n);
 
-	for (size_t i = 0; i < n; i++) {
-		if (!ip_equal(&ret[i], ip))
-			ret[left++] = ret[i];
+	for (size_t i = 0; ok && i < n; i++) {
+		if (!ip_equal(&ips[i], ip))
+			ips[left++] = ips[i];
 	}
-	return left;
+	if (there)
+		ips[left++] = *ip;
+	ix->on_disk = ok && write_entry(ix, hash, ips, left) && ix->on_disk;
 }
 
 /* In memory nothing needs to be told: nobody asks again in this call for what it changed itself. */
 void index_add(struct index *ix, uint64_t hash, const struct ip *ip)
 {
-	struct ip ips[INDEX_CANDIDATES + 1];
-	size_t n;
-
 	ix->changed = true;
-	if (ix->in_pairs)
-		return;
-	n = others(ix, hash, ip, ips);
-	ips[n++] = *ip;
-	ix->on_disk = write_entry(ix, hash, ips, n) && ix->on_disk;
+	if (!ix->in_pairs)
+		rewrite(ix, hash, ip, true);
 }
 
 void index_remove(struct index *ix, uint64_t hash, const struct ip *ip)
 {
-	struct ip ips[INDEX_CANDIDATES];
-	size_t n;
-
 	ix->changed = true;
-	if (ix->in_pairs)
-		return;
-	n = others(ix, hash, ip, ips);
-	ix->on_disk = write_entry(ix, hash, ips, n) && ix->on_disk;
+	if (!ix->in_pairs)
+		rewrite(ix, hash, ip, false);
 }

@@ -50,8 +50,10 @@ void index_close(struct index *ix);
 /* The name of an owner's entry. An `ifname` of "" stands for old-format files. */
 uint64_t index_hash(const char *container, const char *ifname);
 
-/* The addresses that may belong to `hash`; their number. */
-size_t index_get(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES]);
+/* The addresses that may belong to `hash`. CNI_IO: the entry cannot be read, which is not to be
+ * taken for "none". */
+int index_get(const struct index *ix, uint64_t hash, struct ip ret[INDEX_CANDIDATES], size_t *ret_n,
+	      struct cni_error *err);
 
 /*
  * The folder was changed; to be called after the change, never before: dying in between must leave

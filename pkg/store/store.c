@@ -258,9 +258,11 @@ static int look(const struct store *s, const struct owner *o, const char *ifname
 		const struct findings *f, struct cni_error *err)
 {
 	struct ip candidates[INDEX_CANDIDATES];
-	size_t n = index_get(&s->index, index_hash(o->container, ifname), candidates);
 	struct record r;
+	size_t n;
 
+	if (index_get(&s->index, index_hash(o->container, ifname), candidates, &n, err) < 0)
+		return cni_wrap(err, "%s", s->path);
 	for (size_t i = 0; i < n; i++) {
 		if (record_read(s->dir, &candidates[i], &r, err) < 0)
 			return cni_wrap(err, "%s", s->path);
