@@ -94,11 +94,13 @@ int loopback_attach(const struct cni_args *args, struct cni_result *result, stru
 	struct link lo;
 	size_t n;
 
-	if (open_lo(args, &nl, &lo, err) < 0 || link_set_up(&nl, lo.index, lo_name, err) < 0)
+	if (open_lo(args, &nl, &lo, err) < 0)
 		return -1;
+	/* Before the change: an answer that is lost does not tell whether it was made. */
 	if ((lo.flags & IFF_UP) == 0)
 		undo_push(&undo, undo_up, &nl, &lo);
-	if (addr_list(&nl, lo.index, AF_UNSPEC, &addrs, &n, err) < 0 ||
+	if (link_set_up(&nl, lo.index, lo_name, err) < 0 ||
+	    addr_list(&nl, lo.index, AF_UNSPEC, &addrs, &n, err) < 0 ||
 	    refuse_foreign(addrs, n, err) < 0)
 		return -1;
 	if (fill_result(args, addrs, n, result, err) < 0)
