@@ -9,6 +9,7 @@
  * The other family's table is looked at as well then, and the conditions' rules are put by nft in
  * transactions of their own: from before the first until after the last of them a file says that
  * this is under way, so that the next writer finishes what a killed one began.
+ * A table of an older layout is deleted by that transaction, too.
  * Records may contradict each other (a program killed between writing one and committing): whoever
  * comes second gives way and is left out.
  */
@@ -221,7 +222,7 @@ static int build_once(struct nft_session *s, const struct skeleton *found, uint6
 		return -1;
 	if (if_needed && b.n == 0)
 		return 0;
-	if (found->there &&
+	if (found->there && !skeleton_is_older(found) &&
 	    (skeleton_chains(&s->tx, found->family, &b.chains, &b.n_chains, err) < 0 ||
 	     skip_present(&b, err) < 0))
 		return -1;
@@ -247,7 +248,8 @@ static void build_other(struct nft_session *s, uint16_t family)
 	struct cni_error err;
 
 	if (skeleton_look(&s->tx, other, NULL, 0, &found, &err) < 0 ||
-	    (!found.sound && !found.foreign && build_once(s, &found, 0, true, &err) < 0))
+	    skeleton_refuse(&found, &err) < 0 ||
+	    (!found.sound && build_once(s, &found, 0, true, &err) < 0))
 		trace("%s", err.msg);
 	if (other == NFT_MASQ)
 		conditions_restore(s);

@@ -116,6 +116,26 @@ static int remove_records(int run, enum nft_user user, const struct gc *gc, stru
 	return first.code == CNI_OK ? 0 : -1;
 }
 
+/* What no attachment has: only who knows the layout can tell that nobody needs it. */
+static int gc_shared(struct nft_session *s, enum nft_user user, struct cni_error *err)
+{
+	struct cni_error first = { 0 };
+	struct skeleton found;
+
+	if (skeleton_look(&s->tx, user, NULL, 0, &found, err) < 0)
+		return -1;
+	if (skeleton_is_older(&found) || skeleton_is_newer(&found))
+		return 0;
+	if (user != NFT_SPOOF && delete_unused_chains(s, err) < 0)
+		cni_keep_first(&first, err);
+	if (user == NFT_PORTMAP && conditions_gc(s, err) < 0)
+		cni_keep_first(&first, err);
+	if (user == NFT_FIREWALL && ingress_gc(s, err) < 0)
+		cni_keep_first(&first, err);
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
+}
+
 static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *gc,
 			 struct cni_error *err)
 {
@@ -131,11 +151,7 @@ static int gc_in_session(struct nft_session *s, enum nft_user user, struct gc *g
 		return -1; /* the records are what the next GC needs */
 	if (remove_records(s->run, user, gc, err) < 0)
 		cni_keep_first(&first, err);
-	if (user != NFT_SPOOF && delete_unused_chains(s, err) < 0)
-		cni_keep_first(&first, err);
-	if (user == NFT_PORTMAP && conditions_gc(s, err) < 0)
-		cni_keep_first(&first, err);
-	if (user == NFT_FIREWALL && ingress_gc(s, err) < 0)
+	if (gc_shared(s, user, err) < 0)
 		cni_keep_first(&first, err);
 	*err = first;
 	return first.code == CNI_OK ? 0 : -1;

@@ -26,7 +26,7 @@ static int needs_repair(bool *ret, struct cni_error *err)
 	if (skeleton_look(&tx, NFT_MASQ, NULL, 0, &found, err) < 0)
 		return -1;
 	*ret = (!found.sound || faccessat(run, SESSION_UNDER_WAY, F_OK, 0) == 0) &&
-	       !found.foreign && !found.unknown;
+	       !found.foreign && !found.unknown && !skeleton_is_newer(&found);
 	return 0;
 }
 

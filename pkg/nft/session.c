@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 
 /* When in doubt, they are. */
 static bool tables_there(void *tx)
@@ -131,42 +132,6 @@ static int send_deletes(struct nft_tx *tx, struct elems *list, struct cni_error 
 	return -1;
 }
 
-/* `owner` NULL: all of the list. */
-static int release(struct nft_session *s, enum nft_user user, const char *owner, struct elems *list,
-		   struct cni_error *err)
-{
-	struct skeleton found;
-
-	if (list->broken)
-		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list nftables elements");
-	do {
-		if (list->n == 0)
-			return 0;
-		if (skeleton_look(&s->tx, user, NULL, 0, &found, err) < 0)
-			continue;
-		if (!found.there) {
-			list->n = 0;
-			return 0;
-		}
-		if ((owner == NULL || keep_owned(&s->tx, owner, list, err) == 0) &&
-		    send_deletes(&s->tx, list, err) == 0)
-			return 0;
-	} while (nft_tx_again(&s->tx, err));
-	return -1;
-}
-
-int session_release(struct nft_session *s, enum nft_user user, const char *owner,
-		    struct elems *list, struct cni_error *err)
-{
-	return release(s, user, owner, list, err);
-}
-
-int session_delete(struct nft_session *s, enum nft_user user, struct elems *list,
-		   struct cni_error *err)
-{
-	return release(s, user, NULL, list, err);
-}
-
 /* ---- everything in the maps */
 
 struct find {
@@ -206,4 +171,60 @@ int session_find(struct nft_tx *tx, enum nft_user user,
 		}
 	}
 	return 0;
+}
+
+/* ---- release */
+
+static bool has_owner(const struct elem_found *found, void *arg)
+{
+	return strcmp(found->owner, arg) == 0;
+}
+
+/* Of the list what has this owner; in a table of another layout it may be elsewhere. */
+static int find_owned(struct nft_session *s, enum nft_user user, const char *owner,
+		      const struct skeleton *found, struct elems *list, struct cni_error *err)
+{
+	char copy[OWNER_TEXT];
+
+	if (!skeleton_is_older(found) && !skeleton_is_newer(found))
+		return keep_owned(&s->tx, owner, list, err);
+	(void)text_format(copy, sizeof(copy), "%s", owner);
+	list->n = 0;
+	return session_find(&s->tx, user, has_owner, copy, list, err);
+}
+
+/* `owner` NULL: all of the list. */
+static int release(struct nft_session *s, enum nft_user user, const char *owner, struct elems *list,
+		   struct cni_error *err)
+{
+	struct skeleton found;
+
+	if (list->broken)
+		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list nftables elements");
+	do {
+		if (list->n == 0)
+			return 0;
+		if (skeleton_look(&s->tx, user, NULL, 0, &found, err) < 0)
+			continue;
+		if (!found.there) {
+			list->n = 0;
+			return 0;
+		}
+		if ((owner == NULL || find_owned(s, user, owner, &found, list, err) == 0) &&
+		    send_deletes(&s->tx, list, err) == 0)
+			return 0;
+	} while (nft_tx_again(&s->tx, err));
+	return -1;
+}
+
+int session_release(struct nft_session *s, enum nft_user user, const char *owner,
+		    struct elems *list, struct cni_error *err)
+{
+	return release(s, user, owner, list, err);
+}
+
+int session_delete(struct nft_session *s, enum nft_user user, struct elems *list,
+		   struct cni_error *err)
+{
+	return release(s, user, NULL, list, err);
 }

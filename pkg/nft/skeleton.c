@@ -116,6 +116,17 @@ static void put_table(struct nft_tx *tx, uint16_t family)
 		nftnl_table_free(t);
 }
 
+static void delete_table(struct nft_tx *tx, uint16_t family)
+{
+	const struct nft_origin origin = { "table " NFT_TABLE, NULL, NFT_NO_ITEM, 0 };
+	struct nlmsghdr *nlh = nft_tx_msg(tx, NFT_MSG_DELTABLE, family, 0, &origin);
+
+	if (nlh == NULL)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NFT_TABLE);
+	nft_tx_end(tx, nlh);
+}
+
 static void fill_chain(struct nftnl_chain *c, const struct chain_def *def, const char *name)
 {
 	(void)nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, NFT_TABLE);
@@ -394,7 +405,9 @@ void skeleton_put(struct nft_tx *tx, const struct skeleton *found)
 {
 	if (found->sound)
 		return;
-	if (!found->there)
+	if (skeleton_is_older(found))
+		delete_table(tx, found->family);
+	if (!found->there || skeleton_is_older(found))
 		put_table(tx, found->family);
 	if (found->family == NFPROTO_BRIDGE) {
 		put_sets(tx, found->family, bridge_sets, ARRAY_SIZE(bridge_sets));

@@ -12,7 +12,9 @@
  * The constant part of our tables: maps, sets, chains and rules, as in podwire.nft. Chains of
  * subnets are functions of their names and part of it, too.
  */
+#ifndef SKELETON_LAYOUT /* tests build the programs of the next one */
 #define SKELETON_LAYOUT 1
+#endif
 
 /* A subnet chain that somebody wants, whether it is there, and with how many rules: elements count
  * as uses of the chain that they lead to, so its use count does not tell that somebody flushed it.
@@ -31,19 +33,25 @@ struct skeleton {
 	bool sound;	 /* every chain has its rules and is referred to as it should be */
 	bool base_sound; /* those that masquerade and host ports need, at least */
 	bool firewall;	 /* the part for NFT_FIREWALL is there, or is wanted */
-	unsigned layout; /* of the table; 0: it does not say */
+	unsigned layout; /* of the table; 0: it does not say, and is taken for ours */
 };
+
+/* A table of another layout (docs/decisions/021): an older one is replaced whole by the next ADD, a
+ * newer one refused; DEL and GC find what they take away by the comments, in all its sets. */
+bool skeleton_is_older(const struct skeleton *found);
+bool skeleton_is_newer(const struct skeleton *found);
 
 /*
  * Read, in one send: the ruleset's generation (into tx), the table of `user`, the use counts of its
  * chains, and which of `chains` exist and have their rules. What only NFT_FIREWALL needs is made
- * with its first attachment: a table without it is sound for the others. A table with the layout of
- * a newer Podwire: CNI_KERNEL.
+ * with its first attachment: a table without it is sound for the others. One of another layout is
+ * not sound.
  */
 int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *chains, size_t n,
 		  struct skeleton *ret, struct cni_error *err);
 
-/* Raise CNI_KERNEL for a foreign table, which nothing can be put into; else 0. */
+/* Raise CNI_KERNEL for a foreign table or one of a newer layout, which nothing can be put into;
+ * else 0. */
 int skeleton_refuse(const struct skeleton *found, struct cni_error *err);
 
 /* Put into the transaction what is missing, or all of it where rules were flushed; nothing if it
@@ -72,7 +80,8 @@ struct chain_found {
 int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret, size_t *ret_n,
 		    struct cni_error *err);
 
-/* The names of all sets and maps that items of `user` may be in. */
+/* The names of all sets and maps that items of `user` may be in: all there are in a table of
+ * another layout. */
 struct set_name {
 	char name[NFT_NAME];
 };

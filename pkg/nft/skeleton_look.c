@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/grow.h"
 #include "base/text.h"
 #include "nft/skeleton.h"
 #include "nft/skeleton_parts.h"
@@ -99,20 +100,27 @@ static void judge_chain(struct look *look, const struct chain_def *def, uint32_t
 	look->found->base_sound &= def->firewall;
 }
 
+/* Two texts of a message; what it lacks stays. */
+static void read_names(const struct nlmsghdr *nlh, uint16_t a, const char **ret_a, uint16_t b,
+		       const char **ret_b)
+{
+	const struct nlattr *at;
+
+	mnl_attr_for_each(at, nlh, sizeof(struct nfgenmsg)) {
+		uint16_t type = mnl_attr_get_type(at);
+
+		if ((type != a && type != b) || mnl_attr_validate(at, MNL_TYPE_NUL_STRING) < 0)
+			continue;
+		*(type == a ? ret_a : ret_b) = mnl_attr_get_str(at);
+	}
+}
+
 /* Not by libnftnl, which would read every expression of every rule. */
 static void count_rule(struct look *look, const struct nlmsghdr *nlh)
 {
 	const char *table = "", *chain = "";
-	const struct nlattr *at;
 
-	mnl_attr_for_each(at, nlh, sizeof(struct nfgenmsg)) {
-		if (mnl_attr_validate(at, MNL_TYPE_NUL_STRING) < 0)
-			continue;
-		if (mnl_attr_get_type(at) == NFTA_RULE_TABLE)
-			table = mnl_attr_get_str(at);
-		if (mnl_attr_get_type(at) == NFTA_RULE_CHAIN)
-			chain = mnl_attr_get_str(at);
-	}
+	read_names(nlh, NFTA_RULE_TABLE, &table, NFTA_RULE_CHAIN, &chain);
 	for (size_t i = 0; strcmp(table, NFT_TABLE) == 0 && i < look->n; i++)
 		look->chains[i].rules += strcmp(look->chains[i].name, chain) == 0;
 }
@@ -175,6 +183,16 @@ static const char *family_text(const struct skeleton *found)
 	return found->family == NFPROTO_INET ? "inet" : "bridge";
 }
 
+bool skeleton_is_older(const struct skeleton *found)
+{
+	return found->there && found->layout != 0 && found->layout < SKELETON_LAYOUT;
+}
+
+bool skeleton_is_newer(const struct skeleton *found)
+{
+	return found->there && found->layout > SKELETON_LAYOUT;
+}
+
 int skeleton_refuse(const struct skeleton *found, struct cni_error *err)
 {
 	if (found->unknown)
@@ -182,6 +200,12 @@ int skeleton_refuse(const struct skeleton *found, struct cni_error *err)
 		    err, CNI_KERNEL,
 		    "this kernel has no nf_tables, which masquerade and host ports need: "
 		    "load the module (modprobe nf_tables) or build it in");
+	if (skeleton_is_newer(found))
+		return cni_fail(err, CNI_KERNEL,
+				"the nftables table %s " NFT_TABLE
+				" has layout %u of a newer Podwire; this program knows layout %u: "
+				"install the newer one's programs, all of them",
+				family_text(found), found->layout, SKELETON_LAYOUT);
 	if (!found->foreign)
 		return 0;
 	return cni_fail(err, CNI_KERNEL,
@@ -211,11 +235,6 @@ static void judge_missing(const struct look *look, const struct chain_def *def)
 
 static int judge(const struct look *look, struct cni_error *err)
 {
-	if (look->found->layout > SKELETON_LAYOUT)
-		return cni_fail(err, CNI_KERNEL,
-				"the nftables table %s " NFT_TABLE
-				" has layout %u of a newer Podwire; this program knows layout %u",
-				family_text(look->found), look->found->layout, SKELETON_LAYOUT);
 	if (nobody_answers(look->tx)) {
 		look->found->unknown = true;
 		look->found->sound = look->found->base_sound = false;
@@ -235,7 +254,7 @@ static int judge(const struct look *look, struct cni_error *err)
 		if (c->there && c->rules < skeleton_chain_rules(c->name))
 			look->found->sound = look->found->base_sound = false;
 	}
-	if (!look->found->there)
+	if (!look->found->there || skeleton_is_older(look->found) || skeleton_is_newer(look->found))
 		look->found->sound = look->found->base_sound = false;
 	look->found->firewall |= look->user == NFT_FIREWALL;
 	return 0;
@@ -342,12 +361,66 @@ static size_t add_twins(struct set_name *out, const struct chain_found *chains, 
 	return used;
 }
 
+struct set_list {
+	struct set_name *sets;
+	size_t n, cap;
+};
+
+static int list_set(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+{
+	struct set_list *list = arg;
+	const char *table = "", *name = "";
+	struct cni_error ignored;
+
+	(void)origin;
+	read_names(nlh, NFTA_SET_TABLE, &table, NFTA_SET_NAME, &name);
+	if (strcmp(table, NFT_TABLE) != 0)
+		return 0;
+	if (grow(&list->sets, list->n, &list->cap, sizeof(*list->sets), &ignored) < 0)
+		return -1;
+	list->n += text_format(list->sets[list->n].name, NFT_NAME, "%s", name);
+	return 0;
+}
+
+static int every_set(struct nft_tx *tx, uint16_t family, struct set_name **ret, size_t *ret_n,
+		     struct cni_error *err)
+{
+	const struct nft_origin origin = { .what = "sets", .item = NFT_NO_ITEM };
+	struct set_list list = { 0 };
+	struct nlmsghdr *nlh;
+	int r;
+
+	do {
+		list.n = 0;
+		nft_tx_ask(tx);
+		nlh = nft_tx_msg(tx, NFT_MSG_GETSET, family, NLM_F_DUMP, &origin);
+		if (nlh != NULL) {
+			mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NFT_TABLE);
+			nft_tx_end(tx, nlh);
+		}
+		r = nft_tx_query(tx, list_set, &list, err);
+	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
+	if (r < 0) {
+		free(list.sets);
+		return -1;
+	}
+	*ret = list.sets;
+	*ret_n = list.n;
+	return 0;
+}
+
 int skeleton_sets(struct nft_tx *tx, enum nft_user user, struct set_name **ret, size_t *ret_n,
 		  struct cni_error *err)
 {
 	scoped_free struct chain_found *chains = NULL;
+	struct skeleton found;
 	struct set_name *sets;
 	size_t n = 0;
+
+	if (skeleton_look(tx, user, NULL, 0, &found, err) < 0)
+		return -1;
+	if (skeleton_is_older(&found) || skeleton_is_newer(&found))
+		return every_set(tx, found.family, ret, ret_n, err);
 
 	if (user == NFT_PORTMAP && skeleton_chains(tx, NFPROTO_INET, &chains, &n, err) < 0)
 		return -1;

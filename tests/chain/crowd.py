@@ -54,9 +54,10 @@ class Crowd:
         return self.w.chain(NETWORK, verb, pod, id=pod.name, caps=self.caps(pod), **more)
 
     def at_once(self, *calls):
-        """Run (verb, pod) all at once; every one of them has to succeed. Their replies."""
+        """Run (verb, pod) all at once, and (verb, pod, more of chain()'s arguments); every one of them has
+        to succeed. Their replies."""
         with ThreadPoolExecutor(len(calls)) as pool:
-            return [reply.ok() for reply in pool.map(lambda call: self.call(*call), calls)]
+            return [r.ok() for r in pool.map(lambda c: self.call(*c[:2], **dict(*c[2:])), calls)]
 
     def check(self, pod):
         """CHECK by each program alone: the words of those that fail, by program."""
