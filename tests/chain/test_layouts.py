@@ -54,6 +54,7 @@ def an_upgrade_with_pods_running(w):
     using(w, new, lambda: crowd.call("DEL", b)).ok()
     nothing_of(w, b)
     crowd.traffic(a)
+    eq(sorted(using(w, new, lambda: crowd.check(a))), ["bridge", "firewall", "portmap"], "whose CHECK fails")
     using(w, new, lambda: crowd.call("ADD", c)).ok()
     eq(layouts(w), ["2", "2"], "layouts")
     crowd.traffic(a, c)
@@ -75,6 +76,10 @@ def an_upgrade_with_pods_running(w):
     w.chain(NETWORK, "GC", valid=[("p3", "eth0")]).ok()
     nothing_of(w, a)
     crowd.traffic(d)
+    # And back to the old ones, as the decision tells.
+    w.sh("nft delete table inet podwire; nft delete table bridge podwire")
+    crowd.call("ADD", b).ok()
+    crowd.traffic(b, d)
     crowd.call("DEL", d).ok()
     nothing_of(w, d)
 
