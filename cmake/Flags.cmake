@@ -37,7 +37,8 @@ add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT PODWIRE_SANITIZE)
 	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -ffunction-sections -fdata-sections
 		-fno-asynchronous-unwind-tables) # nothing unwinds a C program; a debugger has .debug_frame
-	add_link_options(-Wl,--gc-sections) # a program carries what it calls, not whole files of pkg/
+	# A program carries what it calls, not whole files of pkg/; and its constants share the pages of its code.
+	add_link_options(-Wl,--gc-sections -Wl,-z,noseparate-code)
 endif()
 if(PODWIRE_WERROR)
 	add_compile_options(-Werror)
