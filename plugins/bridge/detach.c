@@ -25,6 +25,30 @@ static bool made_by_reference(const struct cni_args *args, struct nl *host, cons
 	       strcmp(master.name, bridge_conf_name(args)) == 0;
 }
 
+/* A namespace without a path may live on in a process, and its pair with it: by prevResult's name
+ * and MAC address. */
+static int delete_named(const struct cni_args *args, struct nl *host, struct cni_error *err)
+{
+	struct link veth;
+	struct mac mac;
+
+	for (size_t i = 0; i < args->prev.n_interfaces; i++) {
+		const struct cni_interface *own = &args->prev.interfaces[i];
+
+		if (own->sandbox != NULL || own->mac == NULL || !mac_parse(own->mac, &mac) ||
+		    ifname_problem(own->name) != NULL)
+			continue;
+		if (link_get(host, own->name, &veth, err) < 0) {
+			if (err->sys != ENODEV)
+				return -1;
+		} else if (veth.peer_elsewhere && mac_equal(&veth.mac, &mac) &&
+			   made_by_reference(args, host, &veth)) {
+			return link_delete_index(host, veth.index, own->name, err);
+		}
+	}
+	return 0;
+}
+
 static int delete_through_pod(const struct cni_args *args, struct nl *host, struct cni_error *err)
 {
 	struct pod pod = { .icmp6_fd = -1, .sysctl_fd = -1 };
@@ -32,7 +56,7 @@ static int delete_through_pod(const struct cni_args *args, struct nl *host, stru
 	int r = 0;
 
 	if (args->netns_fd < 0)
-		return 0;
+		return delete_named(args, host, err);
 	if (pod_open(args->netns_fd, &pod, err) < 0)
 		return -1;
 	if (link_get(&pod.nl, args->ifname, &inside, err) < 0)

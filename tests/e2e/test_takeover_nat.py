@@ -137,6 +137,18 @@ def one_after_the_other(w, kind):
     wait_for(lambda: w.leftovers() == [], f"the links of a dead namespace to go: {w.leftovers()}")
 
 
+@backends("old", "new")
+def a_namespace_that_lives_on_without_its_path(w, kind):
+    """Its processes keep the pair: it goes before its address does."""
+    a, b = attach(w, kind)
+    w.remove(a)
+    veth = w.results["old", IDS[0], "eth0"]["interfaces"][1]["name"]
+    assert veth in links(w), "the pair of a namespace that a process keeps"
+    w.chain(chain(kind), "DEL", None, id=IDS[0]).ok()
+    assert veth not in links(w), "the pair is still there, and its address free"
+    works(w, b, 1, "the second")
+
+
 @everywhere
 def a_host_port_of_theirs_is_seen(w, kind):
     """With and without an address, as docs/decisions/011 has it; and let go with their pod."""
