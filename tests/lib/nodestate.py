@@ -177,10 +177,14 @@ class NodeState:
             files(folder, state)
         return {k: v for k, v in state.items() if "/last_reserved_ip." not in k and not k.endswith("/.podwire/stamp")}
 
-    def same(self, before, what):
+    def changed(self, before):
+        """{what: "this became that"}"""
         after = self.take()
-        if after == before:
+        return {k: f"{before.get(k)!r:.600} became {after.get(k)!r:.600}"
+                for k in sorted({*before, *after}) if before.get(k) != after.get(k)}
+
+    def same(self, before, what):
+        lines = [f"{k}: {text}" for k, text in self.changed(before).items()]
+        if not lines:
             return
-        lines = [f"{k}: {before.get(k)!r:.600} became {after.get(k)!r:.600}"
-                 for k in sorted({*before, *after}) if before.get(k) != after.get(k)]
         raise AssertionError(f"{what}: the node is not as it was\n" + "\n".join(lines[:40]))

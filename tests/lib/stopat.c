@@ -73,7 +73,7 @@ static const struct failure {
 	{ "openat", SYS_openat, EMFILE },
 	{ "pipe2", SYS_pipe2, EMFILE },
 	{ "pwrite64", SYS_pwrite64, EDQUOT },
-	{ "read", SYS_read, EIO },
+	{ "read", SYS_read, ENOMEM },
 	{ "readlinkat", SYS_readlinkat, EIO },
 	{ "recvfrom", SYS_recvfrom, ENOBUFS },
 	{ "recvmsg", SYS_recvmsg, ENOBUFS },

@@ -8,6 +8,7 @@ a second pod, which must live through all of it.
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 from nodestate import NodeState
@@ -31,6 +32,7 @@ LIVING = [BRIDGE, *({k: v for k, v in p.items() if k != "mac"} for p in CHAINED)
 CHAIN = {"cniVersion": "1.1.0", "name": "trial", "plugins": [BRIDGE, *CHAINED]}
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
                           {"hostPort": 8080, "containerPort": 80, "protocol": "udp"}]}
+LIVING_PORT = {"portMappings": [{"hostPort": 9090, "containerPort": 80, "protocol": "tcp"}]}
 SWITCHES = ["net/core/somaxconn"]
 
 
@@ -42,7 +44,8 @@ class Subject:
         w.bin = PLAIN
         self.w, self.plugins, self.ifname, self.prev = w, plugins, ifname, None
         self.alive, self.pod = w.pod("alive"), w.pod("a")
-        w.chain({**CHAIN, "plugins": LIVING}, "ADD", self.alive, id="alive").ok()
+        w.chain({**CHAIN, "plugins": LIVING}, "ADD", self.alive, id="alive", caps=LIVING_PORT).ok()
+        self.alive.serve(80)
         if base:
             self.prev = w.chain({**CHAIN, "plugins": base}, "ADD", self.pod).ok().json
         self.after = ("DEL", "GC") if gc else ("DEL",)
@@ -53,22 +56,26 @@ class Subject:
         wait_for(lambda: "tentative" not in w.sh("ip -6 addr show dev br0").stdout, "br0's addresses")
         self.before = self.state.take()
 
-    def run(self, verb, under=None, prev=True):
+    def run(self, verb, under=None, prev=True, path=None):
         """The whole list (prev False: without prevResult, as after an ADD that never returned)."""
         given = {"prevResult": self.prev} if self.prev and (prev or verb == "ADD") else {}
         if not prev:
             self.w.results.clear()
         return self.w.chain({**CHAIN, "plugins": [{**p, **given} for p in self.plugins]}, verb, self.pod, caps=PORTS,
-                            ifname=self.ifname, under=under, valid=[("alive", "eth0")])
+                            ifname=self.ifname, under=under, path=path, valid=[("alive", "eth0")])
 
     def same(self, what):
         self.state.same(self.before, what)
 
+    def left(self):
+        """What is not as it was, but hints, which the next who comes mends (docs/decisions/009)."""
+        return [x for x in self.state.changed(self.before) if "/.podwire/" not in x]
+
     def unharmed(self):
         """The other pod, and one more of the subject."""
         self.run("ADD").ok()
-        eq(self.alive.pings("10.66.0.1"), True, "the other pod")
-        eq(self.alive.pings("fd66::1"), True, "the other pod, by IPv6")
+        eq([self.alive.pings(x) for x in ("10.66.0.1", "fd66::1")], [True, True], "the other pod")
+        eq([self.w.ask(x, 9090) is not None for x in ("10.66.0.1", "fd66::1")], [True, True], "its host port")
         for verb in self.after:
             self.run(verb).ok()
         self.same("at the end")
@@ -99,4 +106,41 @@ def killed(subject, plugin, verb, how="kill", after=("DEL",)):
         subject.same(what)
         if not hit:
             eq(k > (10 if how == "step" else 50), True, f"{what}: {k - 1} calls")
+            return
+
+
+def failing_add(subject, plugin):
+    """Every call of ADD that may fail fails once: an ADD that fails has undone itself completely."""
+    for k in itertools.count(1):
+        r = subject.run("ADD", {plugin: [STOPAT, "fail", k]})
+        hit = "stopat: failed" in r.err
+        what = f"{plugin} ADD, {r.err.strip()}: {r.out.strip()}"
+        if r.code == 0:
+            subject.run("DEL").ok()
+        else:
+            eq((r.code, hit, bool(r.msg)), (1, True, True), what)
+        subject.same(what)
+        if not hit:
+            eq(k > 10, True, f"{what}: {k - 1} calls")
+            return
+
+
+def failing_del(subject, plugin, parts, stays="nothing"):
+    """The same of DEL. One that succeeds leaves nothing (on the host: a pod's namespace goes with the pod, and but
+    for `stays`), one that fails leaves one of `parts` (patterns) at most, and the next finishes it."""
+    for k in itertools.count(1):
+        subject.run("ADD").ok()
+        r = subject.run("DEL", {plugin: [STOPAT, "fail", k]})
+        hit = "stopat: failed" in r.err or any("stopat: failed" in step.err for step in r.steps)
+        what = f"{plugin} DEL, {r.err.strip()}: {r.out.strip()}"
+        left = subject.left()
+        if r.code == 0:
+            eq([x for x in left if not x.startswith("a ") and not re.search(stays, x)], [], what)
+        elif "network configuration on stdin" not in r.msg:
+            some = [part for part in parts if any(re.search(part, x) for x in left)]
+            eq((r.code, hit, bool(r.msg), len(some) <= 1), (1, True, True, True), f"{what}: left {left}")
+        subject.run("DEL").ok()
+        subject.same(what)
+        if not hit:
+            eq(k > 10, True, f"{what}: {k - 1} calls")
             return

@@ -8,7 +8,6 @@ import re
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 from world import eq, main, test
 
@@ -247,55 +246,6 @@ def add_again_replaces(w):
     eq([qdiscs(w, dev)[0]["options"]["rate"] for dev in ("vhost", IFB)], [10000, 10000], "and of the other")
     call(w, "DEL", conf(pod, INGRESS), pod).ok()
     w.same(before, node(w))
-
-
-def interrupted(w, verb, c, pod, inject):
-    """One call under strace; did it come to the injection?"""
-    wrapper, log = Path("/run/world/faulty"), Path("/run/world/strace.log")
-    log.unlink(missing_ok=True)
-    wrapper.write_text(f"#!/bin/sh\nexec strace -f -o {log} -e trace=sendto,socket -e inject={inject} {w.bin}/bandwidth\n")
-    wrapper.chmod(0o755)
-    process = w.start(str(wrapper), verb, c, pod, id=ID, env={"ASAN_OPTIONS": "detect_leaks=0"})
-    reply = w.finish(process, "bandwidth", verb)
-    return reply, "INJECTED" in log.read_text()
-
-
-@test(timeout=120)
-def every_failing_step_leaves_nothing(w):
-    pod = plug(w)
-    c = conf(pod, BOTH)
-    before = node(w)
-    failures = 0
-    for kind, error in (("sendto", "EIO"), ("socket", "EMFILE")):
-        for k in range(1, 20):
-            reply, hit = interrupted(w, "ADD", c, pod, f"{kind}:error={error}:when={k}")
-            if not hit:
-                break
-            reply.fails()
-            w.same(before, node(w), f"{kind} {k}")
-            failures += 1
-        reply.ok()
-        call(w, "DEL", c, pod).ok()
-    assert failures >= 6, failures
-
-
-@test
-def del_goes_on_past_failures(w):
-    pod = plug(w)
-    c = conf(pod, BOTH)
-    before = node(w)
-    told = []
-    for k in range(1, 20):
-        call(w, "ADD", c, pod).ok()
-        reply, hit = interrupted(w, "DEL", c, pod, f"sendto:error=EIO:when={k}")
-        if hit:
-            told.append(reply.fails().msg)
-        call(w, "DEL", c, pod).ok()
-        w.same(before, node(w), str(k))
-        if not hit:
-            break
-    assert k >= 4, k
-    assert "delete qdisc ingress of vhost: " in told[-1], told
 
 
 @test
