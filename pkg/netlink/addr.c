@@ -30,10 +30,13 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct cni_error *er
 	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
 	    (f->family != AF_UNSPEC && f->family != ifa->ifa_family))
 		return 0;
-	if (grow(&f->list, f->n, &f->cap, sizeof(*f->list), err) < 0)
-		return -1;
 	attr_parse(nlh, sizeof(*ifa), tb, IFA_MAX);
 	ip = attr_ip(tb[tb[IFA_LOCAL] != NULL ? IFA_LOCAL : IFA_ADDRESS], ifa->ifa_family);
+	/* ::ffff:192.0.2.1 can be an interface's, and is no IPv4 address of ours. */
+	if (ip_family(&ip) != ifa->ifa_family || ifa->ifa_prefixlen > (ip_is4(&ip) ? 32 : 128))
+		return 0;
+	if (grow(&f->list, f->n, &f->cap, sizeof(*f->list), err) < 0)
+		return -1;
 	f->list[f->n++] = (struct addr){
 		.net = ipnet_make(&ip, ifa->ifa_prefixlen),
 		.flags = tb[IFA_FLAGS] != NULL ? attr_u32(tb[IFA_FLAGS]) : ifa->ifa_flags,

@@ -164,6 +164,10 @@ static int take_route(const struct nlmsghdr *nlh, void *arg, struct cni_error *e
 		return 0;
 	attr_parse(nlh, sizeof(*rtm), tb, RTA_MAX);
 	r = read_route(rtm, tb);
+	/* ::ffff:0:0/96, which careful hosts make unreachable, is no IPv4 route of ours. */
+	if (ip_family(&r.route.dst.addr) != f->family ||
+	    rtm->rtm_dst_len > (f->family == AF_INET ? 32 : 128))
+		return 0;
 	if (tb[RTA_MULTIPATH] != NULL)
 		return keep_hops(f, &r, tb[RTA_MULTIPATH], err);
 	return keep(f, &r, err);
