@@ -11,6 +11,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "base/text.h"
+#include "nft/udata.h"
 
 #define GET_AT_ONCE 64 /* their answers fit into any socket's buffer */
 
@@ -89,18 +90,6 @@ void elem_put_delete(struct nft_tx *tx, const struct nft_elem *e, size_t item)
 
 /* ---- out of answers */
 
-static int take_comment(const struct nftnl_udata *attr, void *arg)
-{
-	struct elem_found *found = arg;
-	const char *text = nftnl_udata_get(attr);
-	uint8_t len = nftnl_udata_len(attr);
-
-	if (nftnl_udata_type(attr) == NFTNL_UDATA_SET_ELEM_COMMENT && len > 0 &&
-	    text[len - 1] == '\0')
-		(void)text_format(found->owner, sizeof(found->owner), "%s", text);
-	return 0;
-}
-
 static bool take_bytes(struct nftnl_set_elem *se, uint16_t attr, uint8_t *buf, size_t cap,
 		       uint8_t *ret_len)
 {
@@ -118,6 +107,7 @@ static bool take_bytes(struct nftnl_set_elem *se, uint16_t attr, uint8_t *buf, s
 static bool read_elem(struct nftnl_set_elem *se, struct elem_found *found)
 {
 	struct nft_elem *e = &found->elem;
+	const char *comment;
 	const void *data;
 	uint32_t len = 0;
 
@@ -132,8 +122,9 @@ static bool read_elem(struct nftnl_set_elem *se, struct elem_found *found)
 		return false;
 	}
 	data = nftnl_set_elem_get(se, NFTNL_SET_ELEM_USERDATA, &len);
-	if (data != NULL)
-		(void)nftnl_udata_parse(data, len, take_comment, found);
+	comment = data == NULL ? NULL : udata_text(data, len, NFTNL_UDATA_SET_ELEM_COMMENT);
+	if (comment != NULL)
+		(void)text_format(found->owner, sizeof(found->owner), "%s", comment);
 	return true;
 }
 

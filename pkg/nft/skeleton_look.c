@@ -5,8 +5,6 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
-#include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -16,6 +14,7 @@
 #include "base/text.h"
 #include "nft/skeleton.h"
 #include "nft/skeleton_parts.h"
+#include "nft/udata.h"
 
 #define LAYOUT_TEXT "Podwire layout "
 
@@ -40,66 +39,6 @@ struct look {
 	size_t n;
 };
 
-static int find_comment(const struct nftnl_udata *attr, void *arg)
-{
-	const char **ret = arg;
-	uint8_t len = nftnl_udata_len(attr);
-	const char *text = nftnl_udata_get(attr);
-
-	if (nftnl_udata_type(attr) == NFTNL_UDATA_TABLE_COMMENT && len > 0 && text[len - 1] == '\0')
-		*ret = text;
-	return 0;
-}
-
-/* A kernel before 5.10 keeps no comment: the table's name must do then. */
-static void read_table(struct look *look, const struct nlmsghdr *nlh)
-{
-	struct nftnl_table *t = nftnl_table_alloc();
-	const char *comment = NULL;
-	const void *data;
-	uint32_t len = 0;
-
-	look->found->there = true;
-	if (t == NULL || nftnl_table_nlmsg_parse(nlh, t) < 0)
-		goto out;
-	data = nftnl_table_get_data(t, NFTNL_TABLE_USERDATA, &len);
-	if (data == NULL || nftnl_udata_parse(data, len, find_comment, &comment) < 0 ||
-	    comment == NULL)
-		goto out;
-	look->found->foreign = strncmp(comment, LAYOUT_TEXT, strlen(LAYOUT_TEXT)) != 0;
-	look->found->there = !look->found->foreign;
-	for (const char *p = comment + strlen(LAYOUT_TEXT);
-	     look->found->there && *p >= '0' && *p <= '9'; p++)
-		look->found->layout = look->found->layout * 10 + (unsigned)(*p - '0');
-out:
-	if (t != NULL)
-		nftnl_table_free(t);
-}
-
-static bool read_chain(const struct nlmsghdr *nlh, char name[NFT_NAME], uint32_t *use)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	bool ok = c != NULL && nftnl_chain_nlmsg_parse(nlh, c) >= 0 &&
-		  nftnl_chain_is_set(c, NFTNL_CHAIN_NAME) &&
-		  strcmp(nftnl_chain_get_str(c, NFTNL_CHAIN_TABLE), NFT_TABLE) == 0 &&
-		  text_format(name, NFT_NAME, "%s", nftnl_chain_get_str(c, NFTNL_CHAIN_NAME));
-
-	if (ok)
-		*use = nftnl_chain_get_u32(c, NFTNL_CHAIN_USE);
-	if (c != NULL)
-		nftnl_chain_free(c);
-	return ok;
-}
-
-static void judge_chain(struct look *look, const struct chain_def *def, uint32_t use)
-{
-	look->found->firewall |= def->firewall;
-	if (use >= def->rules + def->refs)
-		return;
-	look->found->sound = false;
-	look->found->base_sound &= def->firewall;
-}
-
 /* Two texts of a message; what it lacks stays. */
 static void read_names(const struct nlmsghdr *nlh, uint16_t a, const char **ret_a, uint16_t b,
 		       const char **ret_b)
@@ -113,6 +52,55 @@ static void read_names(const struct nlmsghdr *nlh, uint16_t a, const char **ret_
 			continue;
 		*(type == a ? ret_a : ret_b) = mnl_attr_get_str(at);
 	}
+}
+
+/* A kernel before 5.10 keeps no comment: the table's name must do then. */
+static void read_table(struct look *look, const struct nlmsghdr *nlh)
+{
+	const char *comment = NULL;
+	const struct nlattr *at;
+
+	look->found->there = true;
+	mnl_attr_for_each(at, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(at) == NFTA_TABLE_USERDATA)
+			comment = udata_text(mnl_attr_get_payload(at), mnl_attr_get_payload_len(at),
+					     NFTNL_UDATA_TABLE_COMMENT);
+	}
+	if (comment == NULL)
+		return;
+	look->found->foreign = strncmp(comment, LAYOUT_TEXT, strlen(LAYOUT_TEXT)) != 0;
+	look->found->there = !look->found->foreign;
+	for (const char *p = comment + strlen(LAYOUT_TEXT);
+	     look->found->there && *p >= '0' && *p <= '9'; p++)
+		look->found->layout = look->found->layout * 10 + (unsigned)(*p - '0');
+}
+
+/* Not by libnftnl, which ends the program for what it does not expect. */
+static bool read_chain(const struct nlmsghdr *nlh, char name[NFT_NAME], uint32_t *use)
+{
+	const char *table = "", *chain = "";
+	const struct nlattr *at;
+
+	read_names(nlh, NFTA_CHAIN_TABLE, &table, NFTA_CHAIN_NAME, &chain);
+	if (strcmp(table, NFT_TABLE) != 0 || chain[0] == '\0' ||
+	    !text_format(name, NFT_NAME, "%s", chain))
+		return false;
+	*use = 0;
+	mnl_attr_for_each(at, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(at) == NFTA_CHAIN_USE &&
+		    mnl_attr_validate(at, MNL_TYPE_U32) >= 0)
+			*use = ntohl(mnl_attr_get_u32(at));
+	}
+	return true;
+}
+
+static void judge_chain(struct look *look, const struct chain_def *def, uint32_t use)
+{
+	look->found->firewall |= def->firewall;
+	if (use >= def->rules + def->refs)
+		return;
+	look->found->sound = false;
+	look->found->base_sound &= def->firewall;
 }
 
 /* Not by libnftnl, which would read every expression of every rule. */
