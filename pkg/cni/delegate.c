@@ -288,6 +288,16 @@ static int roll_back(struct delegate *d, int64_t start_usec, struct cni_error *e
 	return run(d, &out, &len, err);
 }
 
+/*
+ * Two ADDs of one container at the same time: host-local, the reference's too, refuses the second
+ * with these words and has given it nothing. A DEL by the same container and interface would take
+ * the first one's addresses, which then are given to another pod while this one uses them.
+ */
+static bool is_anothers(const struct cni_error *err)
+{
+	return strstr(err->msg, "duplicate allocation") != NULL;
+}
+
 int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *result,
 		 struct cni_error *err)
 {
@@ -305,6 +315,8 @@ int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *
 	if (add_addresses(&d, interface, result, err) == 0)
 		return 0;
 	cni_result_free(result);
+	if (is_anothers(err))
+		return -1;
 	cni_clear(&step);
 	/* DLG-07, DLG-08. A configuration that ADD refused is often refused again: once is enough.
 	 */

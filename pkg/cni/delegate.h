@@ -28,10 +28,10 @@ int cni_delegate(const struct cni_args *args, const char *type, enum cni_verb ve
 
 /*
  * IPAM as main plugins use it. ADD: delegates to args->ipam_type, requires at least one address,
- * sets each ips[].interface to `interface`; on any failure the delegate's DEL has been run
- * (DLG-07), in what the ADD left of CNI_DELEGATE_SECONDS but at least CNI_ROLLBACK_SECONDS, so that
- * one that hangs does not cost the time twice. The other verbs are cni_delegate() with
- * args->ipam_type. None of them does anything without ipam_type.
+ * sets each ips[].interface to `interface`; on any failure but "duplicate allocation" the
+ * delegate's DEL has been run (DLG-07), in what the ADD left of CNI_DELEGATE_SECONDS but at least
+ * CNI_ROLLBACK_SECONDS, so that one that hangs does not cost the time twice. The other verbs are
+ * cni_delegate() with args->ipam_type. None of them does anything without ipam_type.
  */
 int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *result,
 		 struct cni_error *err);

@@ -45,7 +45,7 @@ static json_int_t printed_code(const char *out, size_t len)
 /*
  * Whatever an IPAM plugin prints: a result with addresses, all of the interface asked for, or an
  * error. A child that failed never counts as success; its error's code passes; its DEL has been
- * run; nothing is left in the result.
+ * run, unless what is there is another's; nothing is left in the result.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	FUZZ_CHECK(err.code > 0 && memchr(err.msg, '\0', sizeof(err.msg)) != NULL);
-	FUZZ_CHECK(fake.runs == 2 && result.ips == NULL && result.routes == NULL);
+	FUZZ_CHECK(fake.runs == (strstr(err.msg, "duplicate allocation") != NULL ? 1 : 2));
+	FUZZ_CHECK(result.ips == NULL && result.routes == NULL);
 	code = size > 1 && data[0] > 0 && data[0] < 128
 		   ? printed_code((const char *)data + 1, size - 1)
 		   : 0;
