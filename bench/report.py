@@ -185,7 +185,8 @@ NOTES = (
     "The floor is one process that makes the same kernel objects, reservation and announcement, and does not parse, look, "
     "check or undo; it and Podwire take turns in one namespace. Of the Go plugins' pods, those that are measured and the first two are "
     "added by them; the others have a link and an address by their bridge, and rules written after those of a real pod, "
-    "whose sameness is checked, because adding all of them takes too long. Their firewall knows only iptables.")
+    "whose sameness is checked, because adding all of them takes too long. Their firewall knows only iptables. "
+    "A figure with N pods counts the one that is measured, and is taken when the node has gone quiet.")
 
 
 def table(raw):
