@@ -61,7 +61,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (read_elem(se, &found)) {
 		sound(&found);
 		FUZZ_CHECK(read_elem(se, &again));
-		FUZZ_CHECK(memcmp(&found, &again, sizeof(found)) == 0);
+		FUZZ_CHECK(elem_same_place(&found.elem, &again.elem));
+		FUZZ_CHECK(elem_same_value(&found.elem, &again.elem));
+		FUZZ_CHECK(strcmp(found.owner, again.owner) == 0);
 	}
 	nftnl_set_elem_free(se);
 	return 0;
