@@ -80,12 +80,13 @@ static int dad_loop(struct nl *nl, int index, const char *ifname, struct cni_err
 	}
 }
 
+/* Less and less often: many that ask at the same time would keep the work queue from its work. */
 static int local_loop(struct nl *nl, const char *link, const struct ip *addr, struct cni_error *err)
 {
-	int64_t deadline = now_ms() + (int64_t)ADDR_SECONDS * 1000;
+	int64_t deadline = now_ms() + (int64_t)ADDR_LOCAL_SECONDS * 1000;
 	char text[IP_TEXT];
 
-	for (;;) {
+	for (int step_ms = 1;; step_ms += step_ms < STEP_MS ? step_ms : 0) {
 		struct route_way way = { .local = false };
 
 		if (route_lookup(nl, addr, &way, err) < 0 && err->sys != ENETUNREACH)
@@ -94,11 +95,11 @@ static int local_loop(struct nl *nl, const char *link, const struct ip *addr, st
 			return 0;
 		if (now_ms() >= deadline)
 			break;
-		(void)poll(NULL, 0, 1);
+		(void)poll(NULL, 0, step_ms);
 	}
 	ip_print(addr, text);
 	return cni_fail(err, CNI_TRY_AGAIN, "address %s on %s is not usable after %d s", text, link,
-			ADDR_SECONDS);
+			ADDR_LOCAL_SECONDS);
 }
 
 /* However often a loop asks, it is one step of ADD for the tests that fail each in turn. */
