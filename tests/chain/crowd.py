@@ -29,7 +29,7 @@ def settled(text):
 
 
 class Crowd:
-    MISSING = ": the nftables table inet podwire is missing; the next ADD on this node brings it back"
+    MISSING = " podwire is missing; the next ADD on this node brings it back"
 
     def __init__(self, w, n):
         w.bin = os.environ.get("PODWIRE_PLAIN_BIN") or w.bin
