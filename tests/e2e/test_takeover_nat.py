@@ -5,12 +5,14 @@ Debian's 1.1.1 and 1.9.1, their iptables backend (of nf_tables, and of legacy xt
 nftables backend; and the way back."""
 
 import functools
+import itertools
 import json
 import re
 from pathlib import Path
 
 from gotools import CACHE, install
 from node import DEBIAN, GREETING, LAN4, LAN6, LAN_PORT, NODE4, NODE6, ROOT, client, closed, eq, links, run, test, wait_for
+from trials import PLAIN, STOPAT
 
 MODULE = "github.com/containernetworking/plugins/plugins/"
 WHY_NOT = install("plugins-1.9.1", *[f"{MODULE}{p}@v1.9.1" for p in ("meta/portmap", "main/bridge", "ipam/host-local")])
@@ -221,6 +223,28 @@ def two_interfaces_of_one_container(w, kind):
     eq(client(pod, LAN4, LAN_PORT), NODE4, "the second interface's address at the neighbour")
     w.chain(chain(kind), "DEL", pod, id=IDS[0], ifname="net1").ok()
     eq(named(w, IDS[0]) + [name for name in ("CNI-", "cni_plugins") if named(w, name)], [], "after the second DEL")
+
+
+def our_del_killed(w, kind):
+    """At every fifth step of bridge and of portmap that may change something: the next DEL finishes it."""
+    w.sh(FOREIGN)
+    w.bin, before, pod = PLAIN, state(w), w.pod(IDS[0])
+    for plugin in ("portmap", "bridge"):
+        for k in itertools.count(2, 5):
+            w.chain(chain(kind), "ADD", pod, id=IDS[0], caps=web(0), path=theirs(w, kind)).ok()
+            r = w.chain(chain(kind), "DEL", pod, id=IDS[0], under={plugin: [STOPAT, "step", k]})
+            hit = "\nstopat: killed" in "\n" + r.err
+            eq(r.code != 0, hit, f"{plugin}, to be killed at {k}: {r!r}")
+            w.chain(chain(kind), "DEL", pod, id=IDS[0]).ok()
+            eq(state(w), before, f"{plugin}, {r.err.strip()[-120:]}, then DEL")
+            if not hit:
+                assert k > 10, f"{plugin} has less than {k} steps"
+                break
+    w.addresses_free()
+
+
+backends("old")(our_del_killed)
+backends("new", needs=LEGACY)(our_del_killed)
 
 
 @backends("old", "nft")
