@@ -126,6 +126,20 @@ int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_l
 	return 0;
 }
 
+int fs_open_file(int dirfd, const char *name, int flags, int *ret_fd, struct cni_error *err)
+{
+	scoped_fd int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+	struct stat st;
+
+	if (fd < 0)
+		return cni_fail_sys_code(err, errno == ELOOP ? CNI_DECODE : CNI_IO, errno,
+					 "open %s", name);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return cni_fail(err, CNI_DECODE, "%s is no regular file", name);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 static int write_all(int fd, const char *data, size_t len)
 {
 	while (len > 0) {

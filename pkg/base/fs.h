@@ -33,6 +33,11 @@ int fs_read_all(int fd, size_t max, const char *what, char **ret, size_t *ret_le
 int fs_read_at(int dirfd, const char *name, char *buf, size_t cap, size_t *ret_len,
 	       struct cni_error *err);
 
+/* Open file `name` under `dirfd` for reading, with O_NOFOLLOW or nothing in `flags`; *ret_fd is the
+ * caller's. CNI_DECODE for anything but a regular file, which a link is where it is not followed;
+ * never waits for the writer of a pipe. err->sys == ENOENT when it is absent. */
+int fs_open_file(int dirfd, const char *name, int flags, int *ret_fd, struct cni_error *err);
+
 /*
  * Put a whole file in place. A crash leaves the old file or the new one; where there is an old one
  * (or no O_TMPFILE) perhaps also ".tmp-NAME", which the next writer of that name takes. Not

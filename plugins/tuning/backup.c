@@ -30,16 +30,12 @@ static bool file_name(const struct cni_args *args, char name[NAME_MAX + 1])
 
 static int read_file(int dir_fd, const char *name, struct tuning_backup *ret, struct cni_error *err)
 {
-	scoped_fd int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	scoped_free char *text = NULL;
-	struct stat st;
+	scoped_fd int fd = -1;
 	size_t len;
 
-	if (fd < 0) /* ELOOP: a symbolic link */
-		return cni_fail_sys_code(err, errno == ELOOP ? CNI_DECODE : CNI_IO, errno,
-					 "open %s", name);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return cni_fail(err, CNI_DECODE, "%s is no regular file", name);
+	if (fs_open_file(dir_fd, name, O_NOFOLLOW, &fd, err) < 0)
+		return -1;
 	if (fs_read_all(fd, TUNING_BACKUP_MAX, name, &text, &len, err) < 0) {
 		err->code = err->sys == EFBIG ? CNI_DECODE : err->code;
 		return -1;

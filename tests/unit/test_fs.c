@@ -140,6 +140,30 @@ static void read_limits(void **state)
 	assert_int_equal(err.sys, EISDIR);
 }
 
+static void open_file_takes_regular_files_alone(void **state)
+{
+	const struct folder *f = *state;
+	struct cni_error err;
+	scoped_fd int file = -1, link = -1;
+
+	put(f, "other", "text", 0600);
+	assert_int_equal(fs_open_file(f->fd, "other", O_NOFOLLOW, &file, &err), 0);
+	assert_int_equal(fcntl(file, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(symlinkat("other", f->fd, "file"), 0);
+	assert_int_equal(fs_open_file(f->fd, "file", 0, &link, &err), 0);
+	assert_int_equal(fs_open_file(f->fd, "file", O_NOFOLLOW, &link, &err), -1);
+	assert_int_equal(err.code, CNI_DECODE);
+	assert_int_equal(fs_remove_at(f->fd, "file", &err), 0);
+	assert_int_equal(fs_open_file(f->fd, "file", 0, &link, &err), -1);
+	assert_int_equal(err.code, CNI_IO);
+	assert_int_equal(err.sys, ENOENT);
+	assert_int_equal(fs_open_file(f->fd, ".", 0, &link, &err), -1);
+	assert_int_equal(err.code, CNI_DECODE);
+	assert_int_equal(mkfifoat(f->fd, "file", 0600), 0);
+	assert_int_equal(fs_open_file(f->fd, "file", 0, &link, &err), -1); /* and does not wait */
+	assert_int_equal(err.code, CNI_DECODE);
+}
+
 static void fill_pipe(int pipe_fd[2], size_t len)
 {
 	char chunk[1000];
@@ -322,6 +346,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(write_fails_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(forget_half_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(open_file_takes_regular_files_alone, setup,
+						teardown),
 		cmocka_unit_test(read_all),
 		cmocka_unit_test(read_all_has_one_deadline),
 		cmocka_unit_test_setup_teardown(remove_file, setup, teardown),
