@@ -242,6 +242,82 @@ int cni_delegate(const struct cni_args *args, const char *type, enum cni_verb ve
 	return run(&d, &out, &len, err);
 }
 
+/* ---- taking back an ADD ---- */
+
+unsigned cni_rollback_seconds(int64_t spent_usec)
+{
+	int64_t left = CNI_DELEGATE_SECONDS - spent_usec / 1000000;
+
+	return left > CNI_ROLLBACK_SECONDS ? (unsigned)left : CNI_ROLLBACK_SECONDS;
+}
+
+static bool is_refusal(const struct cni_error *err)
+{
+	return err->code == CNI_INCOMPATIBLE_VERSION || err->code == CNI_UNSUPPORTED_FIELD ||
+	       err->code == CNI_DECODE || err->code == CNI_INVALID_CONFIG;
+}
+
+/*
+ * Two ADDs of one container at the same time: host-local, the reference's too, refuses the second
+ * with these words and has given it nothing. A DEL by the same container and interface would take
+ * the first one's addresses, which then are given to another pod while this one uses them.
+ */
+static bool is_anothers(const struct cni_error *err)
+{
+	return strstr(err->msg, "duplicate allocation") != NULL;
+}
+
+/* The DEL of an ADD that began at `start_usec` and failed; false if something may be left
+ * (DLG-07, DLG-08). */
+static bool take_back(struct delegate *d, int64_t start_usec, struct cni_result *result,
+		      struct cni_error *err)
+{
+	scoped_free char *out = NULL;
+	struct cni_error step;
+	size_t len;
+
+	cni_result_free(result);
+	if (is_anothers(err))
+		return false;
+	cni_clear(&step);
+	d->verb = CNI_DEL;
+	d->seconds = cni_rollback_seconds(cni_now_usec() - start_usec);
+	if (run(d, &out, &len, &step) == 0)
+		return true;
+	/* A configuration that ADD refused is often refused again: once is enough. */
+	if (strcmp(step.msg, err->msg) == 0)
+		return is_refusal(err);
+	cni_keep_first(err, &step);
+	return false;
+}
+
+/* The same of a main plugin, in our words or the reference's: the interface is there already. */
+static bool is_alive(const struct cni_error *err)
+{
+	return err->code == CNI_CONFLICT || strstr(err->msg, "already exists") != NULL;
+}
+
+int cni_delegate_attach(const struct cni_args *args, const char *type, struct cni_result *result,
+			bool *ret_clean, struct cni_error *err)
+{
+	struct delegate d = {
+		.args = args, .type = type, .verb = CNI_ADD, .seconds = CNI_DELEGATE_SECONDS
+	};
+	int64_t start_usec = cni_now_usec();
+
+	if (find_plugin(args->path, type, d.file, err) < 0) {
+		*ret_clean = true;
+		return -1;
+	}
+	if (run_add(&d, result, err) == 0)
+		return 0;
+	if (is_alive(err))
+		*ret_clean = false;
+	else
+		*ret_clean = take_back(&d, start_usec, result, err);
+	return -1;
+}
+
 /* ---- IPAM ---- */
 
 static void drop_interfaces(struct cni_result *result)
@@ -270,34 +346,6 @@ static int add_addresses(const struct delegate *d, int interface, struct cni_res
 	return 0;
 }
 
-unsigned cni_rollback_seconds(int64_t spent_usec)
-{
-	int64_t left = CNI_DELEGATE_SECONDS - spent_usec / 1000000;
-
-	return left > CNI_ROLLBACK_SECONDS ? (unsigned)left : CNI_ROLLBACK_SECONDS;
-}
-
-/* The DEL of an ADD that began at `start_usec` and failed. */
-static int roll_back(struct delegate *d, int64_t start_usec, struct cni_error *err)
-{
-	scoped_free char *out = NULL;
-	size_t len;
-
-	d->verb = CNI_DEL;
-	d->seconds = cni_rollback_seconds(cni_now_usec() - start_usec);
-	return run(d, &out, &len, err);
-}
-
-/*
- * Two ADDs of one container at the same time: host-local, the reference's too, refuses the second
- * with these words and has given it nothing. A DEL by the same container and interface would take
- * the first one's addresses, which then are given to another pod while this one uses them.
- */
-static bool is_anothers(const struct cni_error *err)
-{
-	return strstr(err->msg, "duplicate allocation") != NULL;
-}
-
 int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *result,
 		 struct cni_error *err)
 {
@@ -306,7 +354,6 @@ int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *
 			      .verb = CNI_ADD,
 			      .seconds = CNI_DELEGATE_SECONDS };
 	int64_t start_usec = cni_now_usec();
-	struct cni_error step;
 
 	if (args->ipam_type == NULL)
 		return 0;
@@ -314,14 +361,7 @@ int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *
 		return -1;
 	if (add_addresses(&d, interface, result, err) == 0)
 		return 0;
-	cni_result_free(result);
-	if (is_anothers(err))
-		return -1;
-	cni_clear(&step);
-	/* DLG-07, DLG-08. A configuration that ADD refused is often refused again: once is enough.
-	 */
-	if (roll_back(&d, start_usec, &step) < 0 && strcmp(step.msg, err->msg) != 0)
-		cni_keep_first(err, &step);
+	(void)take_back(&d, start_usec, result, err);
 	return -1;
 }
 

@@ -22,6 +22,16 @@
 int cni_delegate_add(const struct cni_args *args, const char *type, struct cni_result *result,
 		     struct cni_error *err);
 
+/*
+ * ADD that leaves nothing when it fails (DLG-07): the delegate's DEL has been run then, in what the
+ * ADD left of CNI_DELEGATE_SECONDS but at least CNI_ROLLBACK_SECONDS, so that one that hangs does
+ * not cost the time twice. Not so where the attachment is there already, and may be alive
+ * ("duplicate allocation", CNI_CONFLICT, "already exists"). *ret_clean, set on failure, is false
+ * then, and when that DEL failed as well, other than by refusing the same configuration.
+ */
+int cni_delegate_attach(const struct cni_args *args, const char *type, struct cni_result *result,
+			bool *ret_clean, struct cni_error *err);
+
 /* DEL, CHECK, GC, STATUS: no output wanted. */
 int cni_delegate(const struct cni_args *args, const char *type, enum cni_verb verb,
 		 struct cni_error *err);
@@ -29,9 +39,8 @@ int cni_delegate(const struct cni_args *args, const char *type, enum cni_verb ve
 /*
  * IPAM as main plugins use it. ADD: delegates to args->ipam_type, requires at least one address,
  * sets each ips[].interface to `interface`; on any failure but "duplicate allocation" the
- * delegate's DEL has been run (DLG-07), in what the ADD left of CNI_DELEGATE_SECONDS but at least
- * CNI_ROLLBACK_SECONDS, so that one that hangs does not cost the time twice. The other verbs are
- * cni_delegate() with args->ipam_type. None of them does anything without ipam_type.
+ * delegate's DEL has been run, as cni_delegate_attach() does. The other verbs are cni_delegate()
+ * with args->ipam_type. None of them does anything without ipam_type.
  */
 int cni_ipam_add(const struct cni_args *args, int interface, struct cni_result *result,
 		 struct cni_error *err);

@@ -290,6 +290,48 @@ static void dlg07_a_failing_rollback_is_told_too(void **state)
 	assert_non_null(strstr(w->err.details, "no DEL"));
 }
 
+/* What is clean lets a state file go. */
+static void dlg07_a_delegate_that_may_have_left_something(void **state)
+{
+	static const struct {
+		const char *body, *log;
+		bool clean;
+	} rows[] = {
+		{ LOG "[ $CNI_COMMAND = DEL ] || { echo '{\"code\":100,\"msg\":\"x\"}'; exit 1; }",
+		  "ADD\nDEL\n", true },
+		{ LOG "echo \"{\\\"code\\\":100,\\\"msg\\\":\\\"no $CNI_COMMAND\\\"}\"; exit 1",
+		  "ADD\nDEL\n", false },
+		{ LOG "echo '{\"code\":100,\"msg\":\"the same\"}'; exit 1", "ADD\nDEL\n", false },
+		{ LOG "echo '{\"code\":7,\"msg\":\"mtu: no\"}'; exit 1", "ADD\nDEL\n", true },
+	};
+	struct world *w = *state;
+	bool clean;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		script(w, rows[i].body);
+		clean = !rows[i].clean;
+		assert_int_equal(cni_delegate_attach(&w->args, "ipam", &w->result, &clean, &w->err),
+				 -1);
+		assert_int_equal(clean, rows[i].clean);
+		assert_log(w, rows[i].log);
+	}
+	clean = false;
+	assert_int_equal(cni_delegate_attach(&w->args, "nope", &w->result, &clean, &w->err), -1);
+	assert_true(clean);
+	expect(w, CNI_DELEGATE, "failed to find plugin \"nope\"");
+}
+
+static void a_delegate_that_works_is_not_taken_back(void **state)
+{
+	struct world *w = *state;
+	bool clean;
+
+	script(w, LOG "echo '{\"interfaces\":[{\"name\":\"eth0\"}]}'");
+	assert_int_equal(cni_delegate_attach(&w->args, "ipam", &w->result, &clean, &w->err), 0);
+	assert_int_equal(w->result.n_interfaces, 1); /* its result is whole */
+	assert_log(w, "ADD\n");
+}
+
 static void dlg07_the_rollback_has_what_is_left(void **state)
 {
 	static const struct {
@@ -334,6 +376,8 @@ int main(void)
 		world_test(add11_res10_addresses_get_our_index),
 		world_test(dlg07_dlg08_add12_a_failed_add_is_taken_back),
 		world_test(dlg07_a_failing_rollback_is_told_too),
+		world_test(dlg07_a_delegate_that_may_have_left_something),
+		world_test(a_delegate_that_works_is_not_taken_back),
 		cmocka_unit_test(dlg07_the_rollback_has_what_is_left),
 		world_test(no_ipam_type_does_nothing),
 	};
