@@ -8,8 +8,8 @@ stdout  compared as JSON; empty or absent: nothing may be printed
 stderr  compared as text; absent: nothing may be printed
 stays   one line: what a failing ADD leaves on purpose; its world is then not compared
 
-$BIN (our programs), $POD (a fresh network namespace) and $PLUGIN are replaced in the first four. The exit
-status must be 1 when an error object is expected, else 0 (OUT-01); whatever fails, and DEL, GC, STATUS
+$BIN (our programs), $POD (a fresh network namespace), $PLUGIN and $CASE (the folder, for files that a case brings)
+are replaced in the first four. The exit status must be 1 when an error object is expected, else 0 (OUT-01); whatever fails, and DEL, GC, STATUS
 and VERSION here, must leave the world as it was.
 """
 
@@ -53,7 +53,7 @@ def environment(case, values):
 
 
 def run(w, case, plugin):
-    values = {"BIN": w.bin, "POD": w.pod("pod").path, "PLUGIN": plugin}
+    values = {"BIN": w.bin, "POD": w.pod("pod").path, "PLUGIN": plugin, "CASE": str(case)}
     env = environment(case, values)
     want = text(case / "stdout", values)
     before = w.snapshot(ours=False)

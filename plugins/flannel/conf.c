@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "conf.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "conf/jconf.h"
+
+static int parse_object(const json_t *value, const struct jpath *at, void *member,
+			struct cni_error *err)
+{
+	(void)member;
+	return json_is_object(value) ? 0
+				     : jconf_fail(err, CNI_DECODE, at, "expected a JSON object");
+}
+
+/* ---- what the delegate may be told; its keys are another program's and match exactly */
+
+static int check_type(const json_t *delegate, struct cni_error *err)
+{
+	static const struct jpath up = { .key = "delegate" };
+	static const struct jpath at = { .up = &up, .key = "type" };
+	const json_t *type = json_object_get(delegate, "type");
+	const char *text;
+
+	if (type == NULL)
+		return 0;
+	if (!json_is_string(type))
+		return cni_fail(
+		    err, CNI_DECODE,
+		    "'delegate' dictionary, if present, must have (string) 'type' field");
+	return jconf_str(type, &at, NAME_MAX, &text, err);
+}
+
+static int check_delegate(const json_t *conf, struct cni_error *err)
+{
+	static const char *const ours[] = { "name", "ipam" };
+	const json_t *delegate = jconf_get(conf, "delegate");
+
+	if (check_type(delegate, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
+		if (json_object_get(delegate, ours[i]) != NULL)
+			return cni_fail(err, CNI_INVALID_CONFIG,
+					"'delegate' dictionary must not have '%s' field, it'll be "
+					"set by flannel",
+					ours[i]);
+	}
+	return 0;
+}
+
+/* ---- the configuration */
+
+static const struct jfield fields[] = {
+	{ "subnetFile", J_STR, .offset = offsetof(struct flannel_conf, subnet_file),
+	  .max = PATH_MAX - 1,
+	  .doc = "the flannel daemon's file; default /run/flannel/subnet.env" },
+	{ "dataDir", J_STR, .offset = offsetof(struct flannel_conf, data_dir),
+	  .max = FLANNEL_DIR_MAX,
+	  .doc = "where delegates' configurations are kept; default /var/lib/cni/flannel" },
+	{ "delegate", J_CUSTOM, .custom = parse_object,
+	  .doc = "the configuration of the program that does the work; type is bridge by default" },
+	{ "ipam", J_CUSTOM, .custom = parse_object,
+	  .doc = "base of the delegate's ipam; type is host-local by default" },
+	{ "runtimeConfig", J_CUSTOM, .custom = parse_object,
+	  .doc = "what capabilities brought: goes to the delegate" },
+};
+
+static int fill(const struct cni_args *args, const struct jfield *table, size_t n,
+		struct flannel_conf *ret, struct cni_error *err)
+{
+	*ret = (struct flannel_conf){ .subnet_file = "/run/flannel/subnet.env",
+				      .data_dir = "/var/lib/cni/flannel" };
+	if (jconf_fill(args->conf, NULL, table, n, ret, err) < 0)
+		return cni_wrap(err, "failed to load flannel netconf file: failed to load netconf");
+	if (ret->data_dir[0] != '/')
+		return cni_fail(err, CNI_INVALID_CONFIG, "dataDir: \"%s\" is not an absolute path",
+				ret->data_dir);
+	return 0;
+}
+
+int flannel_conf_parse(const struct cni_args *args, struct flannel_conf *ret, struct cni_error *err)
+{
+	if (fill(args, fields, ARRAY_SIZE(fields), ret, err) < 0)
+		return -1;
+	if (ret->subnet_file[0] != '/')
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"subnetFile: \"%.256s\" is not an absolute path", ret->subnet_file);
+	return check_delegate(args->conf, err);
+}
+
+int flannel_conf_data_dir(const struct cni_args *args, const char **ret, struct cni_error *err)
+{
+	struct flannel_conf conf;
+
+	if (fill(args, &fields[1], 1, &conf, err) < 0)
+		return -1;
+	*ret = conf.data_dir;
+	return 0;
+}
