@@ -117,7 +117,7 @@ int state_remove(const char *dir, const struct flannel_state *at, struct cni_err
 {
 	char path[PATH_MAX];
 
-	if (!text_format(path, sizeof(path), "%s/%s", dir, at->name))
+	if (at->name[0] == '\0' || !text_format(path, sizeof(path), "%s/%s", dir, at->name))
 		return 0; /* no such file can have been made */
 	return fs_remove_at(AT_FDCWD, path, err);
 }
