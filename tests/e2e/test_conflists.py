@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Default configurations of real installations, run as they are by our programs alone.
 
-The files are those of $PODWIRE_SHARED/conflists, or of `shared/conflists` beside the clone. Those
-of flannel need a program that does not exist yet: LATER names them, and a file that nobody here
-knows is a failure.
+The files are those of $PODWIRE_SHARED/conflists, or of `shared/conflists` beside the clone; a file
+that nobody here knows is a failure.
 """
 
 import json
@@ -12,13 +11,15 @@ import os
 import shutil
 from pathlib import Path
 
-from node import LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test
+import world
+from node import LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test, wait_for
 from traffic import PORTS, Traffic, go_cni, plugin
 
-LATER = {"kubeadm-flannel.conflist", "microk8s-flannel.conflist"}
 KNOWN = {
     "containerd-default.conflist",
     "k0s-kuberouter.conflist",
+    "kubeadm-flannel.conflist",
+    "microk8s-flannel.conflist",
     "multus-portmap-nft.conflist",
     "podman-default.conflist",
 }
@@ -35,15 +36,16 @@ def load(w, name):
     return json.loads((folder(w) / name).read_text())
 
 
-def life(w, conflist, caps=PORTS, inspect=None):
-    """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike."""
+def life(w, conflist, caps=PORTS, inspect=None, means=None):
+    """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike. `means` is
+    the list that says in other words what the packets must do."""
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
         first = w.chain(conflist, "ADD", a, ids[0], caps=caps).ok()
         second = w.chain(conflist, "ADD", b, ids[1]).ok()
-        Traffic(w, conflist).check(a, b, first.ips(), second.ips())
-        if conflist["cniVersion"] >= "0.4.0":
+        Traffic(w, means or conflist).check(a, b, first.ips(), second.ips())
+        if conflist.get("cniVersion", "0.1.0") >= "0.4.0":
             w.chain(conflist, "CHECK", a, ids[0], caps=caps).ok()
         if inspect:
             inspect(a, first)
@@ -60,7 +62,7 @@ def life(w, conflist, caps=PORTS, inspect=None):
 
 @test
 def every_file_is_known(w):
-    eq({file.name for file in folder(w).glob("*.conflist")}, KNOWN | LATER, "files in conflists")
+    eq({file.name for file in folder(w).glob("*.conflist")}, KNOWN, "files in conflists")
 
 
 @test
@@ -136,6 +138,108 @@ def k0s_before_the_node_has_a_subnet(w):
     w.promise_eq(reply.json["code"], 7, "code")
     w.promise_eq(w.everything(), before, "the node after the failed ADD")
     w.promise_eq(list(links(pod)), ["lo"], "links in the pod")
+
+
+FLANNEL = {
+    4: "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n",
+    6: "FLANNEL_IPV6_NETWORK=fd00:10::/48\nFLANNEL_IPV6_SUBNET=fd00:10:0:1::1/64\n",
+}
+
+
+def flannel_daemon(file, families, masq):
+    """What the flannel daemon writes."""
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    text = "".join(FLANNEL[family] for family in families)
+    Path(file).write_text(f"{text}FLANNEL_MTU=1450\nFLANNEL_IPMASQ={masq}\n")
+
+
+def as_bridge(conflist, masq):
+    """What the list asks for: the bridge plugin's own list."""
+    bridge = {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "hairpinMode": True, "mtu": 1450}
+    bridge.update(ipMasq=masq == "false", ipam={"type": "host-local"})
+    return {**conflist, "plugins": [bridge, *conflist["plugins"][1:]]}
+
+
+@test
+def kubeadm_flannel(w):
+    """The node gets its subnet after the file: first nothing works and nothing is changed."""
+    conflist, pod = load(w, "kubeadm-flannel.conflist"), w.pod("a")
+    before = w.everything()
+    reply = w.chain(conflist, "ADD", pod).fails(text="failed to load flannel 'subnet.env' file: open /run/flannel/")
+    w.promise_eq((reply.json["code"], w.everything()), (11, before), "code, and the node after the failed ADD")
+    w.chain(conflist, "DEL", pod).ok()
+    flannel_daemon("/run/flannel/subnet.env", (4,), "true")
+
+    def inspect(inside, first):
+        eq(first.json["cniVersion"], "0.3.1", "version of the result")
+        eq(first.ips()[0].split(".")[:3], ["10", "244", "1"], "of the node's subnet")
+        eq(inside.json("ip -j route show 10.244.0.0/16")[0]["gateway"], "10.244.1.1", "to the other nodes")
+
+    life(w, conflist, inspect=inspect, means=as_bridge(conflist, "true"))
+    eq(list(Path("/var/lib/cni/flannel").iterdir()), [], "state files")
+    w.promise_others_unchanged()
+
+
+@test
+def kubeadm_flannel_dual_stack(w):
+    """The daemon does not masquerade here: the bridge has to."""
+    conflist = load(w, "kubeadm-flannel.conflist")
+    flannel_daemon("/run/flannel/subnet.env", (4, 6), "false")
+    life(
+        w,
+        conflist,
+        inspect=lambda _, first: eq(len(first.ips()), 2, "addresses"),
+        means=as_bridge(conflist, "false"),
+    )
+
+
+@test
+def kubeadm_flannel_ipv6_only(w):
+    conflist = load(w, "kubeadm-flannel.conflist")
+    flannel_daemon("/run/flannel/subnet.env", (6,), "true")
+    for net in (w, w.lan):  # until then the kernel looks for no neighbour there
+        wait_for(lambda: "tentative" not in net.sh("ip -6 addr show dev eth0").stdout, "eth0 is ready")  # noqa: B023
+    life(w, conflist, means=as_bridge(conflist, "true"))
+
+
+def own_var():
+    """/var with nothing of the machine's in it but /var/lib, which is the test's already."""
+    os.makedirs("/run/world/lib")
+    world._mount("/var/lib", "/run/world/lib", None, world.MS_BIND | world.MS_REC)
+    world._mount("tmpfs", "/var", "tmpfs")
+    os.mkdir("/var/lib")
+    world._mount("/run/world/lib", "/var/lib", None, world.MS_BIND | world.MS_REC)
+    os.symlink("/run", "/var/run")
+
+
+def microk8s(w, conflist):
+    own_var()
+    flannel, common = plugin(conflist, "flannel"), "/var/snap/microk8s/common"
+    eq(flannel["subnetFile"], f"{common}/run/flannel/subnet.env", "the file's subnetFile")
+    flannel_daemon(flannel["subnetFile"], (4,), "true")
+
+    def inspect(_, __):
+        names = sorted(path.name for path in Path(flannel["dataDir"]).iterdir())
+        eq([name[:5] for name in names], ["first", "secon"], "state files of both pods")
+        kept = json.loads(Path(flannel["dataDir"], names[0]).read_text())
+        eq(kept["name"], conflist["name"], "the list's name, not the inner one")
+
+    life(w, conflist, inspect=inspect, means=as_bridge(conflist, "true"))
+    eq(list(Path(flannel["dataDir"]).iterdir()), [], "state files")
+    assert not Path("/var/lib/cni/flannel").exists(), "state where nobody asked for it"
+
+
+@test
+def microk8s_flannel(w):
+    microk8s(w, load(w, "microk8s-flannel.conflist"))
+
+
+@test
+def microk8s_flannel_without_a_version(w):
+    """As the sibling that microk8s ships beside it."""
+    conflist = load(w, "microk8s-flannel.conflist")
+    del conflist["cniVersion"]
+    microk8s(w, conflist)
 
 
 @test

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from world import eq, main, test, wait_for
 
+GO = os.environ.get("CNI_REFERENCE_DIR", "/usr/lib/cni")
 ENV, DIR = Path("/run/flannel/subnet.env"), Path("/var/lib/cni/flannel")
 V4 = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n"
 V6 = "FLANNEL_IPV6_NETWORK=fd00:10::/48\nFLANNEL_IPV6_SUBNET=fd00:10:0:1::1/64\n"
@@ -189,6 +190,25 @@ def twelve_at_once(w):
     eq(left(w), NOTHING, "left behind")
 
 
+@test
+def before_the_references_plugins(w):
+    """Debian's bridge and host-local do as they are told; a pod of theirs is deleted by ours, and one of ours by theirs."""
+    daemon(V4)
+    theirs = Path("/run/world/theirs")
+    theirs.mkdir()
+    for name, folder in (("flannel", w.bin), ("bridge", GO), ("host-local", GO), ("portmap", GO)):
+        (theirs / name).symlink_to(Path(folder, name).resolve())
+    c, (a, b) = conf("1.0.0"), (w.pod("a"), w.pod("b"))
+    call(w, "ADD", a, c, path=str(theirs)).ok()
+    call(w, "ADD", b, c).ok()
+    assert a.pings("10.244.1.3"), "no ping between theirs and ours"
+    eq(a.json("ip -j link show dev eth0")[0]["mtu"], 1400, "MTU")
+    daemon(None)
+    call(w, "DEL", a, c).ok()
+    call(w, "DEL", b, c, path=str(theirs)).ok()
+    eq(left(w), NOTHING, "left behind")
+
+
 # ---- what the delegate is given
 
 @test
@@ -249,8 +269,9 @@ def two_networks_of_one_container(w):
     eq((reserved(), reserved("second"), [p.name for p in DIR.iterdir()]), ([], ["10.244.1.2"], ["a:net1"]), "after the first DEL")
     assert pod.ips("net1"), "the second network's interface is gone"
     call(w, "ADD", pod).ok()
+    daemon(None)  # what is kept must do
     call(w, "DEL", pod, second, ifname="net1").ok()
-    eq(state("a")["name"], "cbr0", "after the second's DEL")
+    eq((state("a")["name"], reserved("second")), ("cbr0", []), "after the second's DEL")
     call(w, "DEL", pod).ok()
     eq((left(w), reserved("second")), (NOTHING, []), "left behind")
 
@@ -272,7 +293,9 @@ def the_same_network_twice(w):
 def damage(file, how):
     file.unlink()
     if how == "link":
-        file.symlink_to("/etc/passwd")
+        other = Path("/run/world/other")
+        other.write_text('{"name": "cbr0", "type": "no-such-program"}')
+        file.symlink_to(other)
     elif how != "missing":
         file.write_bytes(how)
 
@@ -300,7 +323,7 @@ def add_heals_a_damaged_file(w):
         eq((state(), (DIR / "a").is_symlink()), (KEPT, False), "state file")
         call(w, "DEL", pod).ok()
     eq(left(w), NOTHING, "left behind")
-    eq(Path("/etc/passwd").read_text()[:4], "root", "what the link names")
+    assert "no-such-program" in Path("/run/world/other").read_text(), "what the link names was written to"
 
 
 @test
