@@ -22,7 +22,9 @@ MAC = "02:00:00:00:12:34"
 
 
 def bridge_of(conf):
-    return next((p for p in conf["plugins"] if p["type"] == "bridge"), {})
+    """The bridge's part, flannel's delegate included."""
+    first = conf["plugins"][0]
+    return first["delegate"] if first["type"] == "flannel" else first if first["type"] == "bridge" else {}
 
 
 def link(net, name):
@@ -115,6 +117,20 @@ def refused_client(w, conf, a, b):
     eq(w.node2.ask("192.0.2.1", 8080, seconds=0.5, source="203.0.113.9"), None, "a client that is shut out")
 
 
+def daemon(w):
+    """What flannel's daemon writes; the node masquerades by itself."""
+    file = Path("/run/flannel/subnet.env")
+    file.parent.mkdir()
+    file.write_text("FLANNEL_NETWORK=10.34.0.0/16\nFLANNEL_SUBNET=10.34.7.1/24\nFLANNEL_IPV6_NETWORK=fd34::/48\n"
+                    "FLANNEL_IPV6_SUBNET=fd34:0:0:7::1/64\nFLANNEL_MTU=1340\nFLANNEL_IPMASQ=true\n")
+
+
+def flannel(w, conf, a, b):
+    eq(a[1][0].rsplit(".", 1)[0] + a[1][1].rsplit(":", 1)[0], "10.34.7fd34:0:0:7:", "subnets")
+    eq([link(net, dev)["mtu"] for net, dev in ((a[0], "eth0"), (w, bridge_of(conf)["bridge"]))], [1340, 1340], "MTU")
+    host_port(w, conf, a, b)
+
+
 def vlan(w, conf, a, b):
     port = link(w, bridge_of(conf)["bridge"])
     eq(port["linkinfo"]["info_data"]["vlan_filtering"], 1, "VLAN filtering")
@@ -163,13 +179,16 @@ def rates(w, conf, a, b):
 
 
 IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_port, "32-kubelet": kubelet,
-         "33-docker-host": docker_host, "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
+         "33-docker-host": docker_host, "34-flannel": flannel, "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
          "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
          "86-tuning": tuned,
          "87-bandwidth": rates,
          "90-vlan": vlan, "91-vlan-trunk": vlan}
+
+
+NEEDS = {"34-flannel": daemon}  # what other programs of the node have to provide
 
 
 # ---- the life of two pods
@@ -207,6 +226,7 @@ def life(w, path):
     for net in (w, w.node2):
         net.sh("ip link set eth0 mtu 1390")
     w.node2.sh("ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:0:1::1")
+    NEEDS.get(path.stem, lambda _: None)(w)
     rounds = []
     for _ in range(2):
         a, b = attach(w, conf, "ab")
