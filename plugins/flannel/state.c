@@ -78,14 +78,24 @@ static int find(const struct cni_args *args, int dir, struct flannel_state *s,
 	return 0;
 }
 
+static int open_dir(const char *dir, int *ret_fd, struct cni_error *err)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s", dir);
+	*ret_fd = fd;
+	return 0;
+}
+
 int state_load(const struct cni_args *args, const char *dir, struct flannel_state *ret,
 	       struct cni_error *err)
 {
 	SCOPED(flannel_state_free) struct flannel_state s = { .found = false };
-	scoped_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scoped_fd int fd = -1;
 
-	if (fd < 0 && errno != ENOENT)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s", dir);
+	if (open_dir(dir, &fd, err) < 0 && err->sys != ENOENT)
+		return -1;
 	if (fd < 0 && !text_format(s.name, sizeof(s.name), "%s", args->container))
 		s.name[0] = '\0';
 	if (fd >= 0 && find(args, fd, &s, err) < 0)
@@ -103,23 +113,21 @@ int state_save(const char *dir, const struct flannel_state *at, const struct del
 	if (at->name[0] == '\0')
 		return cni_fail(err, CNI_INVALID_CONFIG,
 				"the container's ID is too long for the name of a file in %s", dir);
-	if (fs_mkdirs(dir, 0700, err) < 0)
-		return -1;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s", dir);
-	if (fs_write_at(fd, at->name, conf->text, conf->len, 0600, err) < 0)
-		return cni_wrap(err, "keep the delegate's configuration in %s", dir);
+	if (fs_mkdirs(dir, 0700, err) < 0 || open_dir(dir, &fd, err) < 0 ||
+	    fs_write_at(fd, at->name, conf->text, conf->len, 0600, err) < 0)
+		return cni_wrap(err, "keep the delegate's configuration");
 	return 0;
 }
 
 int state_remove(const char *dir, const struct flannel_state *at, struct cni_error *err)
 {
-	char path[PATH_MAX];
+	scoped_fd int fd = -1;
 
-	if (at->name[0] == '\0' || !text_format(path, sizeof(path), "%s/%s", dir, at->name))
-		return 0; /* no such file can have been made */
-	return fs_remove_at(AT_FDCWD, path, err);
+	if (at->name[0] == '\0') /* no such file can have been made */
+		return 0;
+	if (open_dir(dir, &fd, err) < 0)
+		return err->sys == ENOENT ? 0 : -1;
+	return fs_forget_at(fd, at->name, err);
 }
 
 /* ---- GC */
@@ -197,7 +205,7 @@ int state_gc(const struct cni_args *args, const char *dir, struct cni_error *err
 	c.dir = dirfd(d);
 	cni_clear(err);
 	while ((entry = readdir(d)) != NULL) {
-		if (is_stale(&c, entry->d_name) && fs_remove_at(c.dir, entry->d_name, &step) < 0)
+		if (is_stale(&c, entry->d_name) && fs_forget_at(c.dir, entry->d_name, &step) < 0)
 			cni_keep_first(err, &step);
 	}
 	return err->code == CNI_OK ? 0 : -1;

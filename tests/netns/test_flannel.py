@@ -443,7 +443,7 @@ def a_full_disk(w):
     daemon()
     recorder, pod = Recorder(w), w.pod("a")
     w.sh(f"mkdir {DIR} && mount -t tmpfs -o size=4k tmpfs {DIR} && head -c 4096 /dev/zero > {DIR}/full")
-    call(w, "ADD", pod, recorder.conf, path=recorder.path).fails(5, "No space left on device")
+    call(w, "ADD", pod, recorder.conf, path=recorder.path).fails(5, f"write {DIR}/a: No space left on device")
     eq((recorder.log(), [p.name for p in DIR.iterdir()]), ([], ["full"]), "left")
 
 
@@ -524,8 +524,21 @@ def gc_removes_what_killed_writers_left(w):
         (DIR / name).write_text("{")
         if name != ".tmp-2":
             os.utime(DIR / name, (1, 1))
+    (DIR / "a").write_text(json.dumps({**KEPT, "type": "recorder"}))
+    (DIR / ".tmp-a").touch()  # that of a file which goes now is nobody's
     gc(w, c=recorder.conf, path=recorder.path).ok()
     eq(sorted(p.name for p in DIR.iterdir()), [".other", ".tmp-2"], "old ones go, what is being written stays")
+
+
+@test
+def del_takes_what_a_killed_writer_left(w):
+    """Where a file is replaced, its new text has a name of its own before it is whole."""
+    daemon()
+    recorder, pod = Recorder(w), w.pod("a")
+    call(w, "ADD", pod, recorder.conf, path=recorder.path).ok()
+    (DIR / ".tmp-a").write_text("{")
+    call(w, "DEL", pod, recorder.conf, path=recorder.path).ok()
+    eq(list(DIR.iterdir()), [], "files")
 
 
 @test
