@@ -192,7 +192,7 @@ int delegate_conf_build(const struct cni_args *args, const struct subnet_env *en
 		return -1;
 	if (d.len > DELEGATE_CONF_MAX)
 		return cni_fail(err, CNI_INVALID_CONFIG,
-				"the delegate's configuration has %zu bytes, at most %u are "
+				"the delegate's configuration has %zu bytes, at most %zu are "
 				"allowed",
 				d.len, DELEGATE_CONF_MAX);
 	*ret = d;

@@ -13,7 +13,7 @@ struct delegate_conf {
 	const char *network; /* or NULL; borrowed from doc */
 };
 
-#define DELEGATE_CONF_MAX (2 * CNI_STDIN_MAX)
+#define DELEGATE_CONF_MAX ((size_t)2 * CNI_STDIN_MAX)
 
 void delegate_conf_free(struct delegate_conf *d);
 

@@ -195,78 +195,74 @@ static int make(struct call *c, const char *conf, const char *env_text)
 #define SHIPPED "\"delegate\":{\"hairpinMode\":true,\"isDefaultGateway\":true}"
 
 /* What the reference makes (overlay.md §4.2): texts, for its encoder sorts keys as ours does. */
+static const struct {
+	const char *conf, *env, *want;
+} made[] = {
+	/* the shipped file; the example of the description, byte for byte */
+	{ "{\"cniVersion\":\"0.3.1\"," SHIPPED "}", V4 MASQ,
+	  "{\"cniVersion\":\"0.3.1\",\"hairpinMode\":true,\"ipMasq\":false," IPAM4
+	  ",\"isDefaultGateway\":true,\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\","
+	  "\"type\":\"bridge\"}" },
+	/* nothing given; both versions; the daemon does not masquerade */
+	{ "{}", V4 V6 "FLANNEL_MTU=1430\nFLANNEL_IPMASQ=false\n",
+	  "{\"ipMasq\":true,\"ipam\":{\"ranges\":[" RANGE4 "," RANGE6 "],\"routes\":[" ROUTE4
+	  "," ROUTE6 "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":1430,"
+	  "\"name\":\"cbr0\",\"type\":\"bridge\"}" },
+	/* IPv6 alone, MTU 0 */
+	{ "{\"cniVersion\":\"\",\"delegate\":{}}", V6 "FLANNEL_MTU=0\nFLANNEL_IPMASQ=true\n",
+	  "{\"ipMasq\":false,\"ipam\":{\"ranges\":[" RANGE6 "],\"routes\":[" ROUTE6
+	  "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":0,\"name\":\"cbr0\","
+	  "\"type\":\"bridge\"}" },
+	/* what was given wins; null is given; another type gets no isGateway */
+	{ "{\"delegate\":{\"type\":\"ipvlan\",\"mtu\":1400,\"ipMasq\":null,\"x\":[1]}}", V4 MASQ,
+	  "{\"ipMasq\":null," IPAM4 ",\"mtu\":1400,\"name\":\"cbr0\",\"type\":\"ipvlan\","
+	  "\"x\":[1]}" },
+	{ "{\"delegate\":{\"isGateway\":false,\"ipMasq\":true,\"mtu\":1}}", V4 MASQ,
+	  "{\"ipMasq\":true," IPAM4 ",\"isGateway\":false,\"mtu\":1,\"name\":\"cbr0\","
+	  "\"type\":\"bridge\"}" },
+	/* keys of the delegate match exactly, ours do not; ours beat what was given */
+	{ "{\"Delegate\":{\"MTU\":9,\"Type\":\"x\",\"cniVersion\":\"0.1.0\"},"
+	  "\"CNIVERSION\":\"1.0.0\"}",
+	  V4 MASQ,
+	  "{\"MTU\":9,\"Type\":\"x\",\"cniVersion\":\"1.0.0\",\"ipMasq\":false," IPAM4
+	  ",\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\",\"type\":\"bridge\"}" },
+	/* capabilities; the inner name does not count */
+	{ "{\"name\":\"inner\",\"runtimeConfig\":{\"mac\":\"02:00:00:00:00:01\","
+	  "\"ips\":[\"10.244.1.9\"]},\"capabilities\":{\"mac\":true},\"prevResult\":{},"
+	  "\"delegate\":{\"runtimeConfig\":7}}",
+	  V4 MASQ,
+	  "{\"ipMasq\":false," IPAM4 ",\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\","
+	  "\"runtimeConfig\":{\"ips\":[\"10.244.1.9\"],\"mac\":\"02:00:00:00:00:01\"},"
+	  "\"type\":\"bridge\"}" },
+	/* an IPAM of one's own: its keys stay, ranges do not, routes come first */
+	{ "{\"ipam\":{\"type\":\"my-ipam\",\"mine\":{\"a\":1},\"ranges\":[[{\"subnet\":"
+	  "\"1.2.3.0/24\"}]],\"routes\":[{\"dst\":\"192.0.2.1/24\",\"gw\":\"10.244.1.9\","
+	  "\"mtu\":1300,\"advmss\":1200,\"priority\":5,\"table\":0,\"scope\":253,\"x\":1},"
+	  "{\"dst\":\"fd01::/16\"}]}}",
+	  "FLANNEL_NETWORK=10.1.0.0/16,192.168.0.0/16\nFLANNEL_SUBNET=10.1.17.1/24\n" MASQ,
+	  "{\"ipMasq\":false,\"ipam\":{\"mine\":{\"a\":1},\"ranges\":[[{\"subnet\":"
+	  "\"10.1.17.0/24\"}]],\"routes\":[{\"advmss\":1200,\"dst\":\"192.0.2.1/"
+	  "24\",\"gw\":"
+	  "\"10.244.1.9\",\"mtu\":1300,\"priority\":5,\"scope\":253,\"table\":0},{\"dst\":"
+	  "\"fd01::/16\"},{\"dst\":\"10.1.0.0/16\"},{\"dst\":\"192.168.0.0/16\"}],\"type\":"
+	  "\"my-ipam\"},\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\",\"type\":"
+	  "\"bridge\"}" },
+	{ "{\"ipam\":{\"routes\":null,\"dataDir\":\"/x\"}}", V4 MASQ,
+	  "{\"ipMasq\":false,\"ipam\":{\"dataDir\":\"/x\",\"ranges\":[" RANGE4
+	  "],\"routes\":[" ROUTE4 "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":1450,"
+	  "\"name\":\"cbr0\",\"type\":\"bridge\"}" },
+};
+
 static void what_the_reference_makes(void **state)
 {
-	static const struct {
-		const char *conf, *env, *want;
-	} rows[] = {
-		/* the shipped file; the example of the description, byte for byte */
-		{ "{\"cniVersion\":\"0.3.1\"," SHIPPED "}", V4 MASQ,
-		  "{\"cniVersion\":\"0.3.1\",\"hairpinMode\":true,\"ipMasq\":false," IPAM4
-		  ",\"isDefaultGateway\":true,\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\","
-		  "\"type\":\"bridge\"}" },
-		/* nothing given; both versions; the daemon does not masquerade */
-		{ "{}", V4 V6 "FLANNEL_MTU=1430\nFLANNEL_IPMASQ=false\n",
-		  "{\"ipMasq\":true,\"ipam\":{\"ranges\":[" RANGE4 "," RANGE6
-		  "],\"routes\":[" ROUTE4 "," ROUTE6
-		  "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":1430,"
-		  "\"name\":\"cbr0\",\"type\":\"bridge\"}" },
-		/* IPv6 alone, MTU 0 */
-		{ "{\"cniVersion\":\"\",\"delegate\":{}}",
-		  V6 "FLANNEL_MTU=0\nFLANNEL_IPMASQ=true\n",
-		  "{\"ipMasq\":false,\"ipam\":{\"ranges\":[" RANGE6 "],\"routes\":[" ROUTE6
-		  "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":0,\"name\":\"cbr0\","
-		  "\"type\":\"bridge\"}" },
-		/* what was given wins; null is given; another type gets no isGateway */
-		{ "{\"delegate\":{\"type\":\"ipvlan\",\"mtu\":1400,\"ipMasq\":null,\"x\":[1]}}",
-		  V4 MASQ,
-		  "{\"ipMasq\":null," IPAM4 ",\"mtu\":1400,\"name\":\"cbr0\",\"type\":\"ipvlan\","
-		  "\"x\":[1]}" },
-		{ "{\"delegate\":{\"isGateway\":false,\"ipMasq\":true,\"mtu\":1}}", V4 MASQ,
-		  "{\"ipMasq\":true," IPAM4 ",\"isGateway\":false,\"mtu\":1,\"name\":\"cbr0\","
-		  "\"type\":\"bridge\"}" },
-		/* keys of the delegate match exactly, ours do not; ours beat what was given */
-		{ "{\"Delegate\":{\"MTU\":9,\"Type\":\"x\",\"cniVersion\":\"0.1.0\"},"
-		  "\"CNIVERSION\":\"1.0.0\"}",
-		  V4 MASQ,
-		  "{\"MTU\":9,\"Type\":\"x\",\"cniVersion\":\"1.0.0\",\"ipMasq\":false," IPAM4
-		  ",\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\",\"type\":\"bridge\"}" },
-		/* capabilities; the inner name does not count */
-		{ "{\"name\":\"inner\",\"runtimeConfig\":{\"mac\":\"02:00:00:00:00:01\","
-		  "\"ips\":[\"10.244.1.9\"]},\"capabilities\":{\"mac\":true},\"prevResult\":{},"
-		  "\"delegate\":{\"runtimeConfig\":7}}",
-		  V4 MASQ,
-		  "{\"ipMasq\":false," IPAM4 ",\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\","
-		  "\"runtimeConfig\":{\"ips\":[\"10.244.1.9\"],\"mac\":\"02:00:00:00:00:01\"},"
-		  "\"type\":\"bridge\"}" },
-		/* an IPAM of one's own: its keys stay, ranges do not, routes come first */
-		{ "{\"ipam\":{\"type\":\"my-ipam\",\"mine\":{\"a\":1},\"ranges\":[[{\"subnet\":"
-		  "\"1.2.3.0/24\"}]],\"routes\":[{\"dst\":\"192.0.2.1/24\",\"gw\":\"10.244.1.9\","
-		  "\"mtu\":1300,\"advmss\":1200,\"priority\":5,\"table\":0,\"scope\":253,\"x\":1},"
-		  "{\"dst\":\"fd01::/16\"}]}}",
-		  "FLANNEL_NETWORK=10.1.0.0/16,192.168.0.0/16\nFLANNEL_SUBNET=10.1.17.1/24\n" MASQ,
-		  "{\"ipMasq\":false,\"ipam\":{\"mine\":{\"a\":1},\"ranges\":[[{\"subnet\":"
-		  "\"10.1.17.0/24\"}]],\"routes\":[{\"advmss\":1200,\"dst\":\"192.0.2.1/"
-		  "24\",\"gw\":"
-		  "\"10.244.1.9\",\"mtu\":1300,\"priority\":5,\"scope\":253,\"table\":0},{\"dst\":"
-		  "\"fd01::/16\"},{\"dst\":\"10.1.0.0/16\"},{\"dst\":\"192.168.0.0/16\"}],\"type\":"
-		  "\"my-ipam\"},\"isGateway\":true,\"mtu\":1450,\"name\":\"cbr0\",\"type\":"
-		  "\"bridge\"}" },
-		{ "{\"ipam\":{\"routes\":null,\"dataDir\":\"/x\"}}", V4 MASQ,
-		  "{\"ipMasq\":false,\"ipam\":{\"dataDir\":\"/x\",\"ranges\":[" RANGE4
-		  "],\"routes\":[" ROUTE4
-		  "],\"type\":\"host-local\"},\"isGateway\":true,\"mtu\":1450,"
-		  "\"name\":\"cbr0\",\"type\":\"bridge\"}" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++) {
 		SCOPED(free_call) struct call c;
 
-		if (make(&c, rows[i].conf, rows[i].env) < 0)
-			fail_msg("%s: %s", rows[i].conf, c.err.msg);
-		assert_string_equal(c.delegate.text, rows[i].want);
-		assert_int_equal(c.delegate.len, strlen(rows[i].want));
+		if (make(&c, made[i].conf, made[i].env) < 0)
+			fail_msg("%s: %s", made[i].conf, c.err.msg);
+		assert_string_equal(c.delegate.text, made[i].want);
+		assert_int_equal(c.delegate.len, strlen(made[i].want));
 		assert_string_equal(c.delegate.network, "cbr0");
 	}
 }
