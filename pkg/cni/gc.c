@@ -30,43 +30,57 @@ static bool same(const struct cni_attachment *a, const char *container, const ch
 	       (ifname == NULL || strcmp(a->ifname, ifname) == 0);
 }
 
+/* Where the search for these names ends: at the attachment, or at the empty slot behind. */
+static size_t find_slot(const struct cni_gc_index *index, const struct cni_attachment *valid,
+			const char *container, const char *ifname)
+{
+	size_t at = hash(container, ifname != NULL ? ifname : "") & index->mask;
+
+	while (index->slots[at] != 0 && !same(&valid[index->slots[at] - 1], container, ifname))
+		at = (at + 1) & index->mask;
+	return at;
+}
+
 bool cni_attachment_valid(const void *call_args, const char *container, const char *ifname)
 {
 	const struct cni_args *args = call_args;
 	const struct cni_gc_index *index = args->valid_index;
 
-	if (index == NULL || ifname == NULL) {
+	if (index == NULL) {
 		for (size_t i = 0; i < args->n_valid; i++) {
 			if (same(&args->valid[i], container, ifname))
 				return true;
 		}
 		return false;
 	}
-	for (size_t i = hash(container, ifname) & index->mask; index->slots[i] != 0;
-	     i = (i + 1) & index->mask) {
-		if (same(&args->valid[index->slots[i] - 1], container, ifname))
-			return true;
-	}
-	return false;
+	return index->slots[find_slot(index, args->valid, container, ifname)] != 0;
 }
 
+/* What is there already, under either of its names, stays: it may be found by that place alone. */
+static void enter(struct cni_gc_index *index, const struct cni_attachment *valid,
+		  const char *ifname, size_t position)
+{
+	size_t at = find_slot(index, valid, valid[position].container, ifname);
+
+	if (index->slots[at] == 0)
+		index->slots[at] = (uint32_t)position + 1;
+}
+
+/* Each attachment is found by its names, and by its container's alone. */
 static struct cni_gc_index *build_index(const struct cni_attachment *valid, size_t n)
 {
 	struct cni_gc_index *index;
 	size_t slots = 2;
 
-	while (slots < n * 2)
+	while (slots < n * 4)
 		slots *= 2;
 	index = calloc(1, sizeof(*index) + slots * sizeof(index->slots[0]));
 	if (index == NULL)
 		return NULL;
 	index->mask = slots - 1;
 	for (size_t i = 0; i < n; i++) {
-		size_t at = hash(valid[i].container, valid[i].ifname) & index->mask;
-
-		while (index->slots[at] != 0)
-			at = (at + 1) & index->mask;
-		index->slots[at] = (uint32_t)i + 1;
+		enter(index, valid, valid[i].ifname, i);
+		enter(index, valid, NULL, i);
 	}
 	return index;
 }

@@ -62,7 +62,7 @@ struct cni_args {
 struct owner cni_owner(const struct cni_args *args);
 
 /* GC: is this attachment of our network among the valid ones? Hashed: constant time. `ifname` NULL:
- * is any of the container's? They are looked through. `args` is the call's struct cni_args; a void
+ * is any of the container's? `args` is the call's struct cni_args; a void
  * pointer, so that nft_gc() can be handed the function as it is. */
 bool cni_attachment_valid(const void *args, const char *container, const char *ifname);
 

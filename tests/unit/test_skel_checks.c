@@ -334,8 +334,8 @@ static void gc07_a_long_list(void **state)
 		text_init(&t, conf, CNI_GC_MAX * 64 + 256);
 		text_add(&t, "{\"cniVersion\":\"1.1.0\",\"name\":\"n\",\"cni.dev/attachments\":[");
 		for (int i = 0; i < CNI_GC_MAX + over; i++)
-			text_add(&t, "%s{\"containerID\":\"c%d\",\"ifname\":\"eth0\"}",
-				 i == 0 ? "" : ",", i);
+			text_add(&t, "%s{\"containerID\":\"c%d\",\"ifname\":\"eth%d\"}",
+				 i == 0 ? "" : ",", i / 3, i % 3);
 		text_add(&t, "]}");
 		used = t.len;
 		if (over == 0)
