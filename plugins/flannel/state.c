@@ -136,26 +136,17 @@ int state_remove(const char *dir, const struct flannel_state *at, struct cni_err
 
 struct collection {
 	const struct cni_args *args;
-	const char **containers; /* sorted: those with some valid attachment */
 	int dir;
 };
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 /* The reference's files do not name the interface: then any of the container's keeps it. */
 static bool is_valid(const struct collection *c, const char *name)
 {
 	char container[NAME_MAX + 1];
 	size_t len = strcspn(name, ":");
-	const char *key = container;
 
 	(void)text_format(container, sizeof(container), "%.*s", (int)len, name);
-	if (name[len] == ':')
-		return cni_attachment_valid(c->args, container, name + len + 1);
-	return bsearch(&key, c->containers, c->args->n_valid, sizeof(key), by_text) != NULL;
+	return cni_attachment_valid(c->args, container, name[len] == ':' ? name + len + 1 : NULL);
 }
 
 static bool is_old_tmp(const struct collection *c, const char *name)
@@ -187,21 +178,15 @@ static void close_dirp(DIR **dir)
 
 int state_gc(const struct cni_args *args, const char *dir, struct cni_error *err)
 {
-	scoped_free const char **containers = calloc(args->n_valid + 1, sizeof(*containers));
 	SCOPED(close_dirp) DIR *d = opendir(dir);
-	struct collection c = { .args = args, .containers = containers };
+	struct collection c = { .args = args };
 	struct cni_error step;
 	struct dirent *entry;
 
-	if (containers == NULL)
-		return cni_fail(err, CNI_INTERNAL, "out of memory");
 	if (d == NULL)
 		return errno == ENOENT
 			   ? 0
 			   : cni_fail_sys_code(err, CNI_IO, errno, "open the folder %s", dir);
-	for (size_t i = 0; i < args->n_valid; i++)
-		containers[i] = args->valid[i].container;
-	qsort(containers, args->n_valid, sizeof(*containers), by_text);
 	c.dir = dirfd(d);
 	cni_clear(err);
 	while ((entry = readdir(d)) != NULL) {
