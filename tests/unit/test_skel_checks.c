@@ -346,6 +346,25 @@ static void gc07_a_long_list(void **state)
 	assert_true(used > 1000000);
 }
 
+/* Small tables, where the places of a container and of its interfaces often are the same. */
+static void gc07_two_interfaces_of_one_container(void **state)
+{
+	struct env env = full;
+	char conf[512];
+
+	(void)state;
+	env.command = "GC";
+	for (int i = 0; i < 100; i++) {
+		assert_true(
+		    text_format(conf, sizeof(conf),
+				"{\"cniVersion\":\"1.1.0\",\"name\":\"n\",\"cni.dev/attachments\":["
+				"{\"containerID\":\"c%d\",\"ifname\":\"eth0\"},"
+				"{\"containerID\":\"c%d\",\"ifname\":\"net1\"}]}",
+				i, i));
+		accept(&env, conf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +382,7 @@ int main(void)
 		cmocka_unit_test(gc02_gc03_lists),
 		cmocka_unit_test(gc04_absent_or_damaged_lists_remove_nothing),
 		cmocka_unit_test(gc07_a_long_list),
+		cmocka_unit_test(gc07_two_interfaces_of_one_container),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
