@@ -410,6 +410,34 @@ def a_second_add_does_not_harm_a_living_pod(w):
 
 
 @test
+def one_container_twice_at_once(w):
+    """A runtime that lost its answer tries again while the first try still runs: one of them is it, and stays."""
+    daemon()
+    pod = w.pod("a")
+    for _ in range(8):
+        running = [w.start("flannel", "ADD", conf(), pod, id="a") for _ in range(3)]
+        won = [r for r in [w.finish(process) for process in running] if r.code == 0]
+        assert len(won) == 1, f"{len(won)} have won"
+        eq((pod.ips("eth0", 4), reserved(), state()), ([won[0].json["ips"][0]["address"]], sorted(won[0].ips()), KEPT), "pod and node")
+        eq(pod.pings("10.244.1.1"), True, "the way out")
+        call(w, "DEL", pod).ok()
+        eq(left(w), NOTHING, "left behind")
+
+
+@test
+def what_is_alive_is_not_taken_back(w):
+    """Nor with delegates of others, which say so in their own words; DEL finds it all the same."""
+    daemon()
+    recorder, pod = Recorder(w), w.pod("a")
+    for code, msg in ((101, "mine"), (999, 'container veth name (\\"eth0\\") already exists'), (999, "duplicate allocation is not allowed")):
+        recorder.fails("ADD", code, msg)
+        call(w, "ADD", pod, recorder.conf, path=recorder.path).fails(code, "failed to delegate add: ")
+        eq((recorder.log(), state()["type"]), (["ADD"], "recorder"), "no DEL, and what a DEL needs")
+        call(w, "DEL", pod, recorder.conf, path=recorder.path).ok()
+        eq((recorder.log(), list(DIR.iterdir())), (["DEL"], []), "after DEL")
+
+
+@test
 def killed_while_the_delegate_works(w):
     """The file is there before the delegate runs, so the next DEL finds everything."""
     daemon()
