@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""flannel with bridge and host-local behind it, killed at every system call of its own: the next DEL, or GC where
-none comes, leaves the node as it was, state files included."""
+"""flannel with bridge and host-local behind it, killed at every system call of its own, and with each that may fail
+failing once: the next DEL, or GC where none comes, leaves the node as it was, state files included."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trials import BRIDGE, Subject, killed  # noqa: E402
+from trials import BRIDGE, Subject, failing_add, failing_del, killed  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
 FLANNEL = {"type": "flannel", "delegate": {k: v for k, v in BRIDGE.items() if k != "ipam"}}
@@ -45,6 +45,14 @@ def del_then_del(w):
 def add_then_gc(w):
     s = subject(w, gc=True)
     killed(s, "flannel", "ADD", "step", after=("GC",))
+    end(s)
+
+
+@test(timeout=200)
+def failing_calls(w):
+    s = subject(w)
+    failing_add(s, "flannel")
+    failing_del(s, "flannel", [])
     end(s)
 
 
