@@ -14,8 +14,9 @@ from pathlib import Path
 TRACES = Path("/run/world/counts")
 
 # calls: from the program's first own call on, the loader's are left out. sends: messages to netlink, each a round trip.
-# setns: switches of the network namespace. starts: programs that it started.
-Cost = namedtuple("Cost", "calls sends setns starts")
+# setns: switches of the network namespace. starts: programs that it started. switches: files below the machine's
+# /proc/sys/net, of which the kernel looks through those of all namespaces.
+Cost = namedtuple("Cost", "calls sends setns starts switches")
 
 FIRST_OWN_CALL = re.compile(r"poll\(\[\{fd=0")
 NETLINK_SEND = re.compile(r"send(to|msg)\(\d+, .*nlmsg_len=")
@@ -51,7 +52,8 @@ def _cost(calls):
     first = next((i for i, call in enumerate(calls) if FIRST_OWN_CALL.match(call)), 0)
     own = [call for call in calls[first:] if re.match(r"\w+\(", call)]
     return Cost(calls=len(own), sends=sum(bool(NETLINK_SEND.match(c)) for c in own),
-                setns=sum(c.startswith("setns(") for c in own), starts=sum(bool(re.match(r"v?fork\(|clone3?\(", c)) for c in own))
+                setns=sum(c.startswith("setns(") for c in own), starts=sum(bool(re.match(r"v?fork\(|clone3?\(", c)) for c in own),
+                switches=sum('"/proc/sys/net' in c for c in own))
 
 
 def read_counts():
