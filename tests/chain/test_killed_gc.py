@@ -5,40 +5,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trials import BRIDGE, CHAINED, Subject, killed  # noqa: E402
-from world import main, test  # noqa: E402
+from trials import each_of_the_chain  # noqa: E402
+from world import main  # noqa: E402
 
-
-def chain(w, plugin):
-    subject = Subject(w, [BRIDGE, *CHAINED], gc=True)
-    killed(subject, plugin, "ADD", "step", after=("GC",))
-    subject.unharmed()
-
-
-@test(timeout=200)
-def bridge(w):
-    chain(w, "bridge")
-
-
-@test(timeout=200)
-def portmap(w):
-    chain(w, "portmap")
-
-
-@test(timeout=200)
-def firewall(w):
-    chain(w, "firewall")
-
-
-@test(timeout=200)
-def tuning(w):
-    chain(w, "tuning")
-
-
-@test(timeout=200)
-def bandwidth(w):
-    chain(w, "bandwidth")
-
+each_of_the_chain("ADD", "step", after=("GC",))
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from nodestate import NodeState
-from world import eq, wait_for
+from world import eq, test, wait_for
 
 BUILD = Path(os.environ.get("PODWIRE_BUILD") or Path(__file__).resolve().parents[2] / "build/dev")
 STOPAT = BUILD / "tests/stopat"
@@ -144,3 +144,19 @@ def failing_del(subject, plugin, parts, stays="nothing"):
         if not hit:
             eq(k > 10, True, f"{what}: {k - 1} calls")
             return
+
+
+def each_of_the_chain(verb, how="kill", tree=False, **more):
+    """A test for each program of the chain: killed at every call of `verb`; with `tree` bridge also with its delegate."""
+    def mark(name, plugin, way):
+        def run(w):
+            subject = Subject(w, [BRIDGE, *CHAINED], gc="after" in more)
+            killed(subject, plugin, verb, way, **more)
+            subject.unharmed()
+        run.__name__ = name
+        test(timeout=200)(run)
+
+    for plugin in ("bridge", *(p["type"] for p in CHAINED)):
+        mark(plugin, plugin, how)
+    if tree:
+        mark("bridge_and_host_local", "bridge", "tree")
