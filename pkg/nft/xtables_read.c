@@ -20,6 +20,7 @@
 
 #include "base/text.h"
 #include "nft/rules.h"
+#include "nft/udata.h"
 
 /* What the register holds while the expressions are walked; iptables uses one at a time. */
 enum loaded { LOADED_NOTHING, LOADED_MARK, LOADED_FROM, LOADED_TO, LOADED_PROTOCOL, LOADED_PORT };
@@ -262,25 +263,21 @@ struct listing {
 	size_t n, cap;
 };
 
-static int find_comment(const struct nftnl_udata *attr, void *rule)
-{
-	if (nftnl_udata_type(attr) == NFTNL_UDATA_RULE_COMMENT)
-		read_comment(nftnl_udata_get(attr), nftnl_udata_len(attr), rule);
-	return 0;
-}
-
 void xtables_rule_read(const struct nftnl_rule *rule, bool four, struct xtables_rule *ret)
 {
 	struct reading reading = { .rule = ret, .four = four };
 	const char *chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
 	uint32_t len = 0;
 	const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &len);
+	const char *comment = NULL;
 
 	*ret = (struct xtables_rule){ .handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE) };
 	if (chain == NULL || !text_format(ret->chain, sizeof(ret->chain), "%s", chain))
 		ret->chain[0] = '\0';
 	if (data != NULL)
-		(void)nftnl_udata_parse(data, len, find_comment, ret);
+		comment = udata_text(data, len, NFTNL_UDATA_RULE_COMMENT);
+	if (comment != NULL)
+		read_comment(comment, strlen(comment), ret);
 	(void)nftnl_expr_foreach((struct nftnl_rule *)(uintptr_t)rule, read_expr, &reading);
 }
 
