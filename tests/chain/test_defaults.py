@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from flannel import subnet_env  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
 PORTS = {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]}
@@ -80,9 +81,7 @@ def nomad(w):
 @test
 def k3s(w):
     """Its server writes the file; here it does not masquerade itself, so the bridge has to."""
-    file = Path("/run/flannel/subnet.env")
-    file.parent.mkdir()
-    file.write_text("FLANNEL_NETWORK=10.42.0.0/16\nFLANNEL_SUBNET=10.42.0.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n")
+    subnet_env("NETWORK=10.42.0.0/16", "SUBNET=10.42.0.1/24", "MTU=1450", "IPMASQ=false")
     life(w, K3S, PORTS)
 
 

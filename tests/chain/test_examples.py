@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
+from flannel import of_the_example  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
 FOLDER = ROOT / "conf-examples"
@@ -117,14 +118,6 @@ def refused_client(w, conf, a, b):
     eq(w.node2.ask("192.0.2.1", 8080, seconds=0.5, source="203.0.113.9"), None, "a client that is shut out")
 
 
-def daemon(w):
-    """What flannel's daemon writes; the node masquerades by itself."""
-    file = Path("/run/flannel/subnet.env")
-    file.parent.mkdir()
-    file.write_text("FLANNEL_NETWORK=10.34.0.0/16\nFLANNEL_SUBNET=10.34.7.1/24\nFLANNEL_IPV6_NETWORK=fd34::/48\n"
-                    "FLANNEL_IPV6_SUBNET=fd34:0:0:7::1/64\nFLANNEL_MTU=1340\nFLANNEL_IPMASQ=true\n")
-
-
 def flannel(w, conf, a, b):
     eq(a[1][0].rsplit(".", 1)[0] + a[1][1].rsplit(":", 1)[0], "10.34.7fd34:0:0:7:", "subnets")
     eq([link(net, dev)["mtu"] for net, dev in ((a[0], "eth0"), (w, bridge_of(conf)["bridge"]))], [1340, 1340], "MTU")
@@ -188,7 +181,7 @@ IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_
          "90-vlan": vlan, "91-vlan-trunk": vlan}
 
 
-NEEDS = {"34-flannel": daemon}  # what other programs of the node have to provide
+NEEDS = {"34-flannel": of_the_example}  # what other programs of the node have to provide
 
 
 # ---- the life of two pods

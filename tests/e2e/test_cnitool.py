@@ -15,6 +15,7 @@ from pathlib import Path
 from gotools import CACHE, install
 from node import NODE4, ROOT, closed, eq, links, run, test, world
 from traffic import PORTS, Traffic, plugin
+from flannel import of_the_example
 
 MODULE = "github.com/containernetworking/cni/cnitool@latest"
 TOOL = CACHE / "bin" / "cnitool"
@@ -69,6 +70,8 @@ def examples():
 
 def example_test(path, conflist):
     def example(w):
+        if plugin(conflist, "flannel"):
+            of_the_example()
         vlans = VLAN_KEYS & set(plugin(conflist, "bridge"))
         if vlans and not world.PROBES["vlan_filtering"](w):
             refuses_vlans(w, conflist)

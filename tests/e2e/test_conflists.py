@@ -12,6 +12,7 @@ import shutil
 from pathlib import Path
 
 import world
+from flannel import subnet_env
 from node import LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test, wait_for
 from traffic import PORTS, Traffic, go_cni, plugin
 
@@ -141,16 +142,13 @@ def k0s_before_the_node_has_a_subnet(w):
 
 
 FLANNEL = {
-    4: "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\n",
-    6: "FLANNEL_IPV6_NETWORK=fd00:10::/48\nFLANNEL_IPV6_SUBNET=fd00:10:0:1::1/64\n",
+    4: ("NETWORK=10.244.0.0/16", "SUBNET=10.244.1.1/24"),
+    6: ("IPV6_NETWORK=fd00:10::/48", "IPV6_SUBNET=fd00:10:0:1::1/64"),
 }
 
 
 def flannel_daemon(file, families, masq):
-    """What the flannel daemon writes."""
-    os.makedirs(os.path.dirname(file), exist_ok=True)
-    text = "".join(FLANNEL[family] for family in families)
-    Path(file).write_text(f"{text}FLANNEL_MTU=1450\nFLANNEL_IPMASQ={masq}\n")
+    subnet_env(*(line for family in families for line in FLANNEL[family]), "MTU=1450", f"IPMASQ={masq}", file=file)
 
 
 def as_bridge(conflist, masq):
