@@ -37,6 +37,7 @@
 #include "base/trace.h"
 #include "nft/reference_parts.h"
 #include "nft/rules.h"
+#include "nft/session.h"
 #include "nft/xtables_text.h"
 
 #define LEGACY_TRIES 3
@@ -51,7 +52,13 @@ struct ref_op {
 
 int ref_open(struct nft_tx *tx, struct cni_error *err)
 {
-	return nft_tx_open(tx, err) < 0 && err->sys != EPROTONOSUPPORT ? -1 : 0;
+	if (nft_tx_open(tx, err) == 0 || err->sys == EPROTONOSUPPORT)
+		return 0;
+	if (err->sys != EACCES && err->sys != EPERM)
+		return -1;
+	trace("what the reference left cannot be looked for: %s", err->msg);
+	nft_tx_close(tx);
+	return 0;
 }
 
 static int take_answer(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
@@ -104,19 +111,17 @@ static bool in_listing(const struct ref_table *t, const char *chain)
 	return false;
 }
 
-/* In doubt it is not: what it was asked for then stays, and the next look finds it. */
 bool ref_has(struct ref_table *t, const char *chain)
 {
 	struct ref_chain c = { .family = t->family, .table = t->name, .chain = chain };
 	const struct nft_tx *tx = t->tx;
 	bool has_genid = tx->has_genid;
 	uint32_t genid = tx->genid;
-	struct cni_error ignored;
 
 	if (t->legacy)
 		return in_listing(t, chain);
-	if (ref_look(t->tx, &c, 1, &ignored) < 0)
-		return false;
+	if (t->doubt.code == CNI_OK && ref_look(t->tx, &c, 1, &t->doubt) < 0)
+		c.there = false;
 	t->tx->has_genid = has_genid; /* what was read before counts */
 	t->tx->genid = genid;
 	return c.there;
@@ -239,13 +244,16 @@ static int commit_nft(const struct ref_table *t, struct cni_error *err)
 	return nft_tx_commit(t->tx, false, err);
 }
 
+/* The chain that leads to their pods is emptied rule by rule: a pod of theirs that came since the
+ * table was listed then makes the whole batch fail, since its rule is still there. */
 static void add_legacy(const struct ref_table *t, struct text *batch)
 {
 	for (int pass = 0; pass < 3; pass++) {
 		for (size_t i = 0; i < t->n; i++) {
 			const struct ref_op *op = &t->ops[i];
 
-			if ((op->top && t->keep_top) || (op->handle != 0) != (pass == 0))
+			if ((op->top && t->keep_top) || (op->handle != 0) != (pass == 0) ||
+			    (pass == 1 && strcmp(op->chain, REF_DNAT) == 0))
 				continue;
 			if (op->handle != 0)
 				text_add(batch, "-D%s\n", t->listing + op->handle - 1 + 2);
@@ -279,10 +287,15 @@ static int commit_legacy(const struct ref_table *t, struct cni_error *err)
 static int run_once(struct ref_table *t, const struct ref_plan *plan, struct cni_error *err)
 {
 	t->n = 0;
+	t->doubt = (struct cni_error){ 0 };
 	if (t->legacy ? ref_legacy_list(t, err) < 0 : ref_look(t->tx, NULL, 0, err) < 0)
 		return -1;
 	if (plan->make(t, plan->arg, err) < 0)
 		return -1;
+	if (t->doubt.code != CNI_OK) {
+		*err = t->doubt;
+		return -1;
+	}
 	if (t->n == 0)
 		return 0;
 	return t->legacy ? commit_legacy(t, err) : commit_nft(t, err);
@@ -300,24 +313,29 @@ static bool again(struct ref_table *t, int tries, const struct cni_error *err)
 	return nft_tx_again(t->tx, err) || (err->sys == ENOENT && !nft_tx_expired(t->tx));
 }
 
-/* There is no generation: who sees another pod of theirs must not have it deleted beside him. */
-static int lock_legacy(int *ret_lock, struct cni_error *err)
+/*
+ * Legacy tables have no generation: who sees another pod of theirs must not have it deleted beside
+ * him. nf_tables have one, and it is enough; but many writers who only go by it starve, so there
+ * the lock is for speed.
+ */
+static int lock(const struct ref_table *t, int *ret_lock, struct cni_error *err)
 {
 	scoped_fd int run = -1;
 
 	if (fs_run_dir(true, &run, err) < 0)
 		return -1;
-	return fs_lock_at(run, "legacy.lock", ret_lock, err);
+	return t->legacy ? fs_lock_at(run, "legacy.lock", ret_lock, err)
+			 : session_lock(run, ret_lock, err);
 }
 
 int ref_run(struct ref_table *t, const struct ref_plan *plan, struct cni_error *err)
 {
-	scoped_fd int lock = -1;
+	scoped_fd int held = -1;
 	int r, tries = 0;
 
-	if (t->legacy && lock_legacy(&lock, err) < 0)
+	if (!plan->reads && lock(t, &held, err) < 0 && t->legacy)
 		return -1;
-
+	nft_tx_restart(t->tx);
 	do {
 		r = run_once(t, plan, err);
 	} while (r < 0 && again(t, ++tries, err));
@@ -406,7 +424,7 @@ int ref_run_own(struct nft_tx *tx, const struct ref_own *own,
 {
 	struct ref_table t = { .tx = tx, .family = own->family, .name = own->name };
 	struct own walk = { .of = own, .doomed = doomed, .arg = arg };
-	const struct ref_plan plan = { plan_own, &walk };
+	const struct ref_plan plan = { plan_own, &walk, false };
 
 	return ref_run(&t, &plan, err);
 }

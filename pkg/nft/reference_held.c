@@ -151,7 +151,7 @@ int nft_reference_held(const struct owner *owner, const struct nft_item *items, 
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct held h = { .owner = owner, .items = items, .n = n };
-	const struct ref_plan nat = { plan_nat, &h }, own = { plan_own, &h };
+	const struct ref_plan nat = { plan_nat, &h, true }, own = { plan_own, &h, true };
 	struct ref_chain c[] = {
 		{ NFPROTO_IPV6, REF_NAT, REF_DNAT, false, 0 },
 		{ NFPROTO_IPV4, REF_NAT, REF_DNAT, false, 0 },
@@ -162,7 +162,10 @@ int nft_reference_held(const struct owner *owner, const struct nft_item *items, 
 
 	if (ref_open(&tx, err) < 0 || ref_look(&tx, c, ARRAY_SIZE(c), err) < 0)
 		return -1;
-	r = ref_run_nat(&tx, (const bool[2]){ c[0].there, c[1].there }, REF_DNAT, &nat, err);
+	/* Their last DEL leaves the shared chain, empty: only a pod's is worth a run of iptables.
+	 */
+	r = ref_run_nat(&tx, (const bool[2]){ c[0].there, c[1].there }, REF_DNAT_COMMENT "name: \"",
+			&nat, err);
 	for (int four = 1; four >= 0 && r == 0; four--) {
 		struct ref_table t = { .tx = &tx,
 				       .family = c[2 + four].family,

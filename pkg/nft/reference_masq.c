@@ -133,7 +133,7 @@ int nft_reference_release_masq(const struct nft_reference *of, struct cni_error 
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct release rel = { .of = of };
-	const struct ref_plan plan = { plan_release, &rel };
+	const struct ref_plan plan = { plan_release, &rel, false };
 	struct cni_error first = { 0 }, step;
 	struct spoof spoof;
 	struct ref_chain c[] = {
@@ -219,7 +219,7 @@ int nft_reference_gc_masq(const struct nft_gc_call *call, struct cni_error *err)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct gc gc = { .call = call };
-	const struct ref_plan plan = { plan_gc, &gc };
+	const struct ref_plan plan = { plan_gc, &gc, false };
 	struct cni_error first = { 0 }, step;
 	char text[XTABLES_COMMENT];
 	struct ref_chain c[] = {

@@ -29,7 +29,9 @@ struct ref_chain {
 /* In one send. A socket that is not open, or a kernel that does not answer: nothing is there. */
 int ref_look(struct nft_tx *tx, struct ref_chain *chains, size_t n, struct cni_error *err);
 
-/* A look needs a socket; without netfilter in the kernel there is none, and nothing to find. */
+/* A look needs a socket; without netfilter in the kernel there is none, and nothing to find. Who
+ * may not have one finds nothing either: a DEL that needs no socket otherwise must not fail for it.
+ */
 int ref_open(struct nft_tx *tx, struct cni_error *err);
 
 /* One table with things of theirs, while it is read and changed. */
@@ -42,6 +44,7 @@ struct ref_table {
 	char *listing;	    /* legacy: what iptables -S said */
 	struct ref_op *ops; /* what is to go */
 	size_t n, cap;
+	struct cni_error doubt; /* a ref_has() that got no answer: the plan is worth nothing */
 };
 
 /*
@@ -52,6 +55,7 @@ struct ref_table {
 struct ref_plan {
 	int (*make)(struct ref_table *t, void *arg, struct cni_error *err);
 	void *arg;
+	bool reads; /* only: no lock is taken */
 };
 int ref_run(struct ref_table *t, const struct ref_plan *plan, struct cni_error *err);
 
@@ -64,7 +68,7 @@ int ref_run_nat(struct nft_tx *tx, const bool there[2], const char *text,
 int ref_each(struct ref_table *t, const char *chain,
 	     int (*each)(const struct xtables_rule *r, void *arg), void *arg,
 	     struct cni_error *err);
-bool ref_has(struct ref_table *t, const char *chain);
+bool ref_has(struct ref_table *t, const char *chain); /* false in doubt, and ref_run() fails then */
 
 /* To be called by a plan. -1 without memory. */
 int ref_drop_rule(struct ref_table *t, const char *chain, uint64_t handle, bool top);

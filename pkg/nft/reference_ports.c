@@ -130,7 +130,7 @@ int nft_reference_release_ports(const struct nft_reference *of, struct cni_error
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct ports p = { .of = of };
-	const struct ref_plan plan = { plan_nat, &p };
+	const struct ref_plan plan = { plan_nat, &p, false };
 	struct cni_error first = { 0 }, step;
 	struct ref_chain c[] = {
 		{ NFPROTO_IPV6, REF_NAT, p.chain, false, 0 },
@@ -157,7 +157,7 @@ int nft_reference_gc_ports(const struct nft_gc_call *call, struct cni_error *err
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct ports p = { .call = call };
-	const struct ref_plan plan = { plan_nat, &p };
+	const struct ref_plan plan = { plan_nat, &p, false };
 	struct ref_chain c[] = {
 		{ NFPROTO_IPV6, REF_NAT, REF_DNAT, false, 0 },
 		{ NFPROTO_IPV4, REF_NAT, REF_DNAT, false, 0 },

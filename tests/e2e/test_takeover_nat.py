@@ -310,6 +310,33 @@ def legacy_programs_are_run_for_theirs_only(w, kind):
     eq([line for line in named(w, IDS[0]) if "dport 7777" not in line], [], "rules that name their pod")
 
 
+SPY = """#!/bin/sh
+real() { /run/world/real-multi "$@" </dev/null; }
+name=$(basename "$0")
+if [ "$name" = iptables-legacy-restore ] && [ ! -e /run/world/came ]; then
+	touch /run/world/came
+	real iptables-legacy -t nat -N CNI-DN-ofanother
+	real iptables-legacy -t nat -A CNI-HOSTPORT-DNAT -p tcp -m multiport --dports 9999 -j CNI-DN-ofanother
+fi
+exec /run/world/real-multi "$name" "$@"
+"""
+
+
+@backends("old", needs=LEGACY)
+def their_pod_that_comes_between_list_and_change(w, kind):
+    """The last pod's DEL by ours, and another of theirs that gets its host port at that very moment: it keeps it."""
+    pod, multi = w.pod(IDS[0]), "/usr/sbin/xtables-legacy-multi"
+    w.chain(chain(kind), "ADD", pod, id=IDS[0], caps=web(0), path=theirs(w, kind)).ok()
+    Path("/run/world/spy").write_text(SPY)
+    w.sh(f"cp {multi} /run/world/real-multi; chmod 755 /run/world/spy; mount --bind /run/world/spy {multi}")
+    w.chain(chain(kind), "DEL", pod, id=IDS[0]).ok()
+    w.sh(f"umount {multi}")
+    rules = w.sh("iptables-legacy -t nat -S").stdout
+    assert Path("/run/world/came").exists() and "--dports 9999 -j CNI-DN-ofanother" in rules, rules
+    eq([rules.count(f"-A {hook} ") for hook in ("PREROUTING", "OUTPUT")], [1, 1], "ways to the shared chain")
+    eq(named(w, IDS[0]), [], "rules that name our DEL's pod")
+
+
 OURS_LEFT = ["allowed", "checked", "hostip4", "hostip6", "hostport4", "hostport6", "masq4", "masq6", "pod4", "pod6",
              "snat4", "snat6"]
 
