@@ -168,6 +168,8 @@ static void put_detour(struct nl_req *req, const struct shaper_spec *spec, const
 	nl_what(req, "rename ifb %s to %s", ifb->name, spec->id->names[0]);
 	nl_put_str(req, IFLA_IFNAME, spec->id->names[0]);
 	nl_tolerate(req, EEXIST);
+	nl_tolerate(req,
+		    EBUSY); /* somebody set it up meanwhile: older kernels then keep its name */
 	link_put_no_link_local(req, ifb->index, "ifb", ifb->name);
 	link_put_up(req, ifb->index, "ifb", ifb->name);
 	put_shape(req, ifb, spec->in, spec->fq_codel);
