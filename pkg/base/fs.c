@@ -34,6 +34,8 @@ const char *fs_path(int dirfd, const char *name, char buf[PATH_MAX])
 	return buf;
 }
 
+#define REPLACE_TRIES 100 /* others replace the same file at the same time */
+
 static int grow(char **buf, size_t *cap, size_t max)
 {
 	size_t want = *cap == 0 ? 4096 : *cap * 2;
@@ -160,17 +162,35 @@ static void temp_name(const char *name, char buf[NAME_MAX + 1])
 	(void)text_format(buf, NAME_MAX + 1, ".tmp-%.*s", NAME_MAX - 5, name);
 }
 
-/* A file that has no name before it is whole. -1 (errno EEXIST) if there is one of that name. */
-static int write_new(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
+/*
+ * The whole, still nameless file `path` gets `name`, whatever has that name now. In between it is
+ * called `tmp`, as is that of anybody else who does the same: both are whole, so it does no harm
+ * that one takes away, or puts in place, the other's.
+ */
+static int put_over(int dirfd, const char *path, const char *tmp, const char *name)
+{
+	for (int i = 0; i < REPLACE_TRIES; i++) {
+		if (linkat(AT_FDCWD, path, dirfd, tmp, AT_SYMLINK_FOLLOW) == 0)
+			return renameat(dirfd, tmp, dirfd, name) == 0 || errno == ENOENT ? 0 : -1;
+		if (errno != EEXIST || (unlinkat(dirfd, tmp, 0) < 0 && errno != ENOENT))
+			return -1;
+	}
+	return -1;
+}
+
+/* By a file that has no name before it is whole. */
+static int write_whole(int dirfd, const char *name, const void *data, size_t len, mode_t mode)
 {
 	scoped_fd int fd = openat(dirfd, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
-	char path[32];
+	char path[32], tmp[NAME_MAX + 1];
 
+	if (fd < 0 || write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0)
+		return -1;
 	(void)text_format(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return fd >= 0 && write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&
-		       linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) == 0
-		   ? 0
-		   : -1;
+	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	temp_name(name, tmp);
+	return errno == EEXIST ? put_over(dirfd, path, tmp, name) : -1;
 }
 
 int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
@@ -180,9 +200,9 @@ int fs_write_at(int dirfd, const char *name, const void *data, size_t len, mode_
 	scoped_fd int fd = -1;
 	int sys;
 
-	if (write_new(dirfd, name, data, len, mode) == 0)
+	if (write_whole(dirfd, name, data, len, mode) == 0)
 		return 0;
-	/* To be replaced, or a lesser file system; what is wrong otherwise is said here. */
+	/* A lesser file system; what is wrong otherwise is said here. */
 	temp_name(name, tmp);
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0 && write_all(fd, data, len) == 0 && fchmod(fd, mode) == 0 &&

@@ -122,6 +122,51 @@ static void forget_half_a_file(void **state)
 	assert_int_equal(fs_forget_at(-1, name, &err), -1);
 }
 
+#define WRITERS 4
+#define ROUNDS	300
+#define LONG	3000
+
+/* Writes its letter LONG times over `shared`, and reads: always LONG times one and the same letter.
+ */
+static int write_and_read(const struct folder *f, char letter)
+{
+	char text[LONG], seen[LONG + 2];
+	struct cni_error err;
+	size_t len;
+
+	memset(text, letter, sizeof(text));
+	for (int i = 0; i < ROUNDS; i++) {
+		if (fs_write_at(f->fd, "shared", text, sizeof(text), 0600, &err) < 0)
+			return 2;
+		if (fs_read_at(f->fd, "shared", seen, sizeof(seen), &len, &err) < 0)
+			return 3;
+		if (len != LONG || memcmp(seen, seen + 1, LONG - 1) != 0)
+			return 4;
+	}
+	return 0;
+}
+
+static void many_replace_one_file(void **state)
+{
+	const struct folder *f = *state;
+	pid_t pids[WRITERS];
+	int status;
+
+	for (int i = 0; i < WRITERS; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			_exit(write_and_read(f, (char)('a' + i)));
+		assert_true(pids[i] > 0);
+	}
+	for (int i = 0; i < WRITERS; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 0);
+	}
+	assert_int_equal(faccessat(f->fd, ".tmp-shared", F_OK, 0), -1);
+	assert_int_equal(unlinkat(f->fd, "shared", 0), 0);
+}
+
 static void read_limits(void **state)
 {
 	const struct folder *f = *state;
@@ -345,6 +390,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(write_then_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(write_fails_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(forget_half_a_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_replace_one_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(open_file_takes_regular_files_alone, setup,
 						teardown),
