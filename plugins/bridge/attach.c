@@ -18,14 +18,11 @@
  * A pod interface that exists already is somebody's: it is looked for before anything is made. A
  * host veth of our own name without its pod end is what a killed ADD left: it goes first.
  *
- * DEL takes the link first, then the nft elements, then the address. Each step finds its things by
- * itself, so a crash between two leaves the rest to the next DEL or GC, and while the link cannot
- * be deleted its address stays reserved. The link comes first since its deletion waits for RCU
- * anyway: by then nft's commit mutex, which the socket of the program before us may hold as long
- * (pkg/nft/tx.c), is free again. It needs neither the namespace nor prevResult. A pod that the Go
- * plugin attached has a veth of a random name: it is found through the namespace, and taken only
- * when its host end is a port of our bridge, or one that prevResult lists, and bears nobody's
- * alias.
+ * DEL goes the other way: nft elements, link, address. Each step's key stays readable until it is
+ * done, and while the link cannot be deleted its address stays reserved. It needs neither the
+ * namespace nor prevResult. A pod that the Go plugin attached has a veth of a random name: it is
+ * found through the namespace, and taken only when its host end is a port of our bridge, or one
+ * that prevResult lists, and bears nobody's alias.
  *
  * Killed at any instant, ADD leaves some prefix of steps 1 to 7, and DEL removes each of them. The
  * bridge, its addresses, VLAN gateways and forwarding switches are the node's: they serve the

@@ -133,17 +133,15 @@ int bridge_detach(const struct cni_args *args, struct cni_error *err)
 	const struct owner owner = cni_owner(args);
 	struct cni_error first = { 0 }, step;
 
-	bool free = delete_link(args, &step) == 0;
-
-	if (!free)
-		cni_keep_first(&first, &step);
 	if (nft_detach(NFT_SPOOF, &owner, NULL, NULL, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (nft_detach(NFT_MASQ, &owner, NULL, NULL, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (take_over(args, &step) < 0)
 		cni_keep_first(&first, &step);
-	if (free && cni_ipam(args, CNI_DEL, &step) < 0) /* else its address stays reserved */
+	if (delete_link(args, &step) < 0)
+		cni_keep_first(&first, &step); /* and its address stays reserved */
+	else if (cni_ipam(args, CNI_DEL, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (first.code == CNI_OK)
 		return 0;
