@@ -18,6 +18,7 @@ def named(file):
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
     del world._tests[:]
+    sys.path.insert(0, str(file.parent))  # where it finds what it shares with its neighbours
     spec.loader.exec_module(module)
     return [function.__name__ for function, _, needs in world._tests if needs]
 
