@@ -441,18 +441,13 @@ static int attach_after(struct plan *p, const struct nft_record *old, struct cni
 	return old->n == 0 ? 0 : record_write(p->s->run, p->user, p->want, err);
 }
 
-static bool has_owner(const struct elem_found *found, void *arg)
-{
-	return strcmp(found->owner, arg) == 0;
-}
-
 /* The record of an earlier ADD cannot be read: the comments tell what it had. */
 static int release_by_comment(struct plan *p, struct cni_error *err)
 {
 	scoped_elems struct elems list = { 0 };
 
 	trace("%s", err->msg);
-	if (session_find(&p->s->tx, p->user, has_owner, p->owner, &list, err) < 0)
+	if (session_find_owned(&p->s->tx, p->user, p->owner, &list, err) < 0)
 		return -1;
 	return session_release(p->s, p->user, p->owner, &list, err);
 }

@@ -8,11 +8,6 @@
 
 /* The theory of operation is in attach.c. */
 
-static bool has_owner(const struct elem_found *found, void *arg)
-{
-	return strcmp(found->owner, arg) == 0;
-}
-
 /* What went, as far as conntrack wants to know. */
 static int hand_out(const struct elems *gone, struct nft_item **ret, size_t *ret_n,
 		    struct cni_error *err)
@@ -78,7 +73,7 @@ static int detach(enum nft_user user, const struct owner *owner, bool keep_recor
 	if (there && record_read(s.run, user, hash, &record, err) == 0 &&
 	    owner_equal(&record.owner, owner))
 		elems_add_items(ret, record.items, record.n);
-	else if (there && session_find(&s.tx, user, has_owner, text, ret, err) < 0)
+	else if (there && session_find_owned(&s.tx, user, text, ret, err) < 0)
 		return -1;
 	if (!there)
 		return 0;

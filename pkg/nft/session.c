@@ -7,7 +7,6 @@
 #include <linux/netfilter.h>
 
 #include "base/fs.h"
-#include "base/text.h"
 
 /* When in doubt, they are. */
 static bool tables_there(void *tx)
@@ -173,24 +172,27 @@ int session_find(struct nft_tx *tx, enum nft_user user,
 	return 0;
 }
 
-/* ---- release */
-
-static bool has_owner(const struct elem_found *found, void *arg)
+static bool has_owner(const struct elem_found *found, void *owner)
 {
-	return strcmp(found->owner, arg) == 0;
+	return strcmp(found->owner, owner) == 0;
 }
+
+int session_find_owned(struct nft_tx *tx, enum nft_user user, const char *owner, struct elems *ret,
+		       struct cni_error *err)
+{
+	return session_find(tx, user, has_owner, (void *)(uintptr_t)owner, ret, err);
+}
+
+/* ---- release */
 
 /* Of the list what has this owner; in a table of another layout it may be elsewhere. */
 static int find_owned(struct nft_session *s, enum nft_user user, const char *owner,
 		      const struct skeleton *found, struct elems *list, struct cni_error *err)
 {
-	char copy[OWNER_TEXT];
-
 	if (!skeleton_is_older(found) && !skeleton_is_newer(found))
 		return keep_owned(&s->tx, owner, list, err);
-	(void)text_format(copy, sizeof(copy), "%s", owner);
 	list->n = 0;
-	return session_find(&s->tx, user, has_owner, copy, list, err);
+	return session_find_owned(&s->tx, user, owner, list, err);
 }
 
 /* `owner` NULL: all of the list. */

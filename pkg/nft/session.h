@@ -68,3 +68,6 @@ int ingress_gc(struct nft_session *s, struct cni_error *err);
 int session_find(struct nft_tx *tx, enum nft_user user,
 		 bool (*pick)(const struct elem_found *found, void *arg), void *arg,
 		 struct elems *ret, struct cni_error *err);
+/* Every one with `owner` for comment. */
+int session_find_owned(struct nft_tx *tx, enum nft_user user, const char *owner, struct elems *ret,
+		       struct cni_error *err);

@@ -282,53 +282,64 @@ int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *ch
 
 /* ---- all chains, all sets */
 
-struct chain_list {
-	struct chain_found *chains;
+struct list {
+	void *items;
 	size_t n, cap;
 };
 
-static int list_chain(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+/* All that the kernel has of `type` (GETCHAIN, GETSET) in the family; *ret malloc'd, the caller's.
+ */
+static int list_all(struct nft_tx *tx, uint16_t type, uint16_t family,
+		    int (*each)(const struct nlmsghdr *nlh, const struct nft_origin *origin,
+				void *arg),
+		    struct list *ret, struct cni_error *err)
 {
-	struct chain_list *list = arg;
-	struct chain_found chain;
-
-	(void)origin;
-	if (!read_chain(nlh, chain.name, &chain.use))
-		return 0;
-	if (list->n == list->cap) {
-		size_t cap = list->cap * 2 + 16;
-		struct chain_found *bigger = realloc(list->chains, cap * sizeof(*bigger));
-
-		if (bigger == NULL)
-			return -1;
-		list->chains = bigger;
-		list->cap = cap;
-	}
-	list->chains[list->n++] = chain;
-	return 0;
-}
-
-int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret, size_t *ret_n,
-		    struct cni_error *err)
-{
-	const struct nft_origin origin = { .what = "chains", .item = NFT_NO_ITEM };
-	struct chain_list list = { 0 };
+	const bool sets = type == NFT_MSG_GETSET;
+	const struct nft_origin origin = { .what = sets ? "sets" : "chains", .item = NFT_NO_ITEM };
+	struct list list = { 0 };
 	struct nlmsghdr *nlh;
 	int r;
 
 	do { /* somebody's change in the middle of the list: EINTR */
 		list.n = 0;
 		nft_tx_ask(tx);
-		nlh = nft_tx_msg(tx, NFT_MSG_GETCHAIN, family, NLM_F_DUMP, &origin);
+		nlh = nft_tx_msg(tx, type, family, NLM_F_DUMP, &origin);
+		if (nlh != NULL && sets) /* chains cannot be asked for by table */
+			mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NFT_TABLE);
 		if (nlh != NULL)
 			nft_tx_end(tx, nlh);
-		r = nft_tx_query(tx, list_chain, &list, err);
+		r = nft_tx_query(tx, each, &list, err);
 	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
-	if (r < 0) {
-		free(list.chains);
+	if (r < 0)
+		free(list.items);
+	else
+		*ret = list;
+	return r;
+}
+
+static int list_chain(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
+{
+	struct list *list = arg;
+	struct chain_found chain;
+	struct cni_error ignored;
+
+	(void)origin;
+	if (!read_chain(nlh, chain.name, &chain.use))
+		return 0;
+	if (grow(&list->items, list->n, &list->cap, sizeof(chain), &ignored) < 0)
 		return -1;
-	}
-	*ret = list.chains;
+	((struct chain_found *)list->items)[list->n++] = chain;
+	return 0;
+}
+
+int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret, size_t *ret_n,
+		    struct cni_error *err)
+{
+	struct list list;
+
+	if (list_all(tx, NFT_MSG_GETCHAIN, family, list_chain, &list, err) < 0)
+		return -1;
+	*ret = list.items;
 	*ret_n = list.n;
 	return 0;
 }
@@ -349,50 +360,31 @@ static size_t add_twins(struct set_name *out, const struct chain_found *chains, 
 	return used;
 }
 
-struct set_list {
-	struct set_name *sets;
-	size_t n, cap;
-};
-
 static int list_set(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
 {
-	struct set_list *list = arg;
+	struct list *list = arg;
+	struct set_name set;
 	const char *table = "", *name = "";
 	struct cni_error ignored;
 
 	(void)origin;
 	read_names(nlh, NFTA_SET_TABLE, &table, NFTA_SET_NAME, &name);
-	if (strcmp(table, NFT_TABLE) != 0)
+	if (strcmp(table, NFT_TABLE) != 0 || !text_format(set.name, NFT_NAME, "%s", name))
 		return 0;
-	if (grow(&list->sets, list->n, &list->cap, sizeof(*list->sets), &ignored) < 0)
+	if (grow(&list->items, list->n, &list->cap, sizeof(set), &ignored) < 0)
 		return -1;
-	list->n += text_format(list->sets[list->n].name, NFT_NAME, "%s", name);
+	((struct set_name *)list->items)[list->n++] = set;
 	return 0;
 }
 
 static int every_set(struct nft_tx *tx, uint16_t family, struct set_name **ret, size_t *ret_n,
 		     struct cni_error *err)
 {
-	const struct nft_origin origin = { .what = "sets", .item = NFT_NO_ITEM };
-	struct set_list list = { 0 };
-	struct nlmsghdr *nlh;
-	int r;
+	struct list list;
 
-	do {
-		list.n = 0;
-		nft_tx_ask(tx);
-		nlh = nft_tx_msg(tx, NFT_MSG_GETSET, family, NLM_F_DUMP, &origin);
-		if (nlh != NULL) {
-			mnl_attr_put_strz(nlh, NFTA_SET_TABLE, NFT_TABLE);
-			nft_tx_end(tx, nlh);
-		}
-		r = nft_tx_query(tx, list_set, &list, err);
-	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
-	if (r < 0) {
-		free(list.sets);
+	if (list_all(tx, NFT_MSG_GETSET, family, list_set, &list, err) < 0)
 		return -1;
-	}
-	*ret = list.sets;
+	*ret = list.items;
 	*ret_n = list.n;
 	return 0;
 }
