@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trials import BRIDGE, CHAINED, PLAIN, HostLocal, Subject, failing_add, failing_del  # noqa: E402
+from trials import BRIDGE, CHAINED, PLAIN, HostLocal, Subject, failing_add, failing_del, one_each  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
 LINK, SPOOF, MASQ = r"^(host|a) (link|addr|route|qdisc)", r" set (allowed|checked) |/spoof-", r" set (masq|pod)[46] |/masq-"
@@ -43,25 +43,13 @@ def bridge(w):
     subject.unharmed()
 
 
-@test(timeout=120)
-def portmap(w):
-    subject = chained(w, "portmap")
-    failing_del(subject, "portmap", [])
+def add_and_del(w, plugin):
+    subject = chained(w, plugin)
+    failing_del(subject, plugin, [])
     subject.unharmed()
 
 
-@test(timeout=120)
-def firewall(w):
-    subject = chained(w, "firewall")
-    failing_del(subject, "firewall", [])
-    subject.unharmed()
-
-
-@test(timeout=120)
-def bandwidth(w):
-    subject = chained(w, "bandwidth")
-    failing_del(subject, "bandwidth", [])
-    subject.unharmed()
+one_each(["portmap", "firewall", "bandwidth"], add_and_del, timeout=120)
 
 
 @test(timeout=120)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trials import BRIDGE, CHAINED, HostLocal, Subject, killed  # noqa: E402
+from trials import BRIDGE, CHAINED, HostLocal, Subject, killed, one_each  # noqa: E402
 from world import main, test  # noqa: E402
 
 
@@ -51,25 +51,7 @@ def bridge_and_host_local(w):
     unchained(w, "tree")
 
 
-@test(timeout=120)
-def portmap(w):
-    chained(w, "portmap")
-
-
-@test(timeout=120)
-def firewall(w):
-    chained(w, "firewall")
-
-
-@test(timeout=120)
-def tuning(w):
-    chained(w, "tuning")
-
-
-@test(timeout=120)
-def bandwidth(w):
-    chained(w, "bandwidth")
-
+one_each([p["type"] for p in CHAINED], chained, timeout=120)
 
 if __name__ == "__main__":
     main()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from nodestate import NodeState  # noqa: E402
-from trials import BRIDGE, CHAIN, CHAINED, PLAIN, PORTS, STOPAT  # noqa: E402
-from world import eq, main, test  # noqa: E402
+from trials import BRIDGE, CHAIN, CHAINED, PLAIN, PORTS, STOPAT, one_each  # noqa: E402
+from world import eq, main  # noqa: E402
 
 
 def empty(w):
@@ -68,20 +68,7 @@ def first(w, plugin):
     eq([pod.pings(x) for x in ("10.66.0.1", "fd66::1")], [True, True], "the pod at the end")
 
 
-@test(timeout=200)
-def bridge(w):
-    first(w, "bridge")
-
-
-@test(timeout=200)
-def portmap(w):
-    first(w, "portmap")
-
-
-@test(timeout=200)
-def firewall(w):
-    first(w, "firewall")
-
+one_each(["bridge", "portmap", "firewall"], first)
 
 if __name__ == "__main__":
     main()

@@ -146,17 +146,25 @@ def failing_del(subject, plugin, parts, stays="nothing"):
             return
 
 
+def one_each(plugins, trial, timeout=200):
+    """A test of each plugin's name: trial(w, plugin)."""
+    for plugin in plugins:
+        def run(w, plugin=plugin):
+            trial(w, plugin)
+        run.__name__ = plugin
+        test(timeout=timeout)(run)
+
+
 def each_of_the_chain(verb, how="kill", tree=False, **more):
     """A test for each program of the chain: killed at every call of `verb`; with `tree` bridge also with its delegate."""
-    def mark(name, plugin, way):
-        def run(w):
-            subject = Subject(w, [BRIDGE, *CHAINED], gc="after" in more)
-            killed(subject, plugin, verb, way, **more)
-            subject.unharmed()
-        run.__name__ = name
-        test(timeout=200)(run)
+    def trial(w, plugin, way=how):
+        subject = Subject(w, [BRIDGE, *CHAINED], gc="after" in more)
+        killed(subject, plugin, verb, way, **more)
+        subject.unharmed()
 
-    for plugin in ("bridge", *(p["type"] for p in CHAINED)):
-        mark(plugin, plugin, how)
+    def bridge_and_host_local(w):
+        trial(w, "bridge", "tree")
+
+    one_each(["bridge", *(p["type"] for p in CHAINED)], trial)
     if tree:
-        mark("bridge_and_host_local", "bridge", "tree")
+        test(timeout=200)(bridge_and_host_local)
