@@ -23,7 +23,8 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct cni_error *er
 	struct found *f = arg;
 	struct ip ip;
 
-	if (nlh->nlmsg_type != RTM_NEWADDR || ifa == NULL || (int)ifa->ifa_index != f->index)
+	if (nlh->nlmsg_type != RTM_NEWADDR || ifa == NULL ||
+	    (f->index != 0 && (int)ifa->ifa_index != f->index))
 		return 0;
 	/* Without IPv6 in the kernel, a question for its addresses is answered with all there are.
 	 */
@@ -39,6 +40,7 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct cni_error *er
 		return -1;
 	f->list[f->n++] = (struct addr){
 		.net = ipnet_make(&ip, ifa->ifa_prefixlen),
+		.index = (int)ifa->ifa_index,
 		.flags = tb[IFA_FLAGS] != NULL ? attr_u32(tb[IFA_FLAGS]) : ifa->ifa_flags,
 		.scope = ifa->ifa_scope,
 	};
@@ -63,7 +65,10 @@ int addr_list(struct nl *nl, int index, int family, struct addr **ret, size_t *r
 	nl_msg(&req, RTM_GETADDR, 0,
 	       &(struct ifaddrmsg){ .ifa_family = (uint8_t)family, .ifa_index = (uint32_t)index },
 	       sizeof(struct ifaddrmsg));
-	nl_what(&req, "list addresses of link number %d", index);
+	if (index == 0)
+		nl_what(&req, "list addresses");
+	else
+		nl_what(&req, "list addresses of link number %d", index);
 	if (nl_dump(nl, &req, &dump, err) < 0) {
 		free(f.list);
 		return -1;
@@ -117,16 +122,22 @@ int addr_add(struct nl *nl, int index, const char *link, const struct ipnet *net
 	return nl_call(nl, &req, err);
 }
 
+void addr_put_delete(struct nl_req *req, int index, const char *link, const struct ipnet *net)
+{
+	char text[IPNET_TEXT];
+
+	ipnet_print(net, text);
+	put_addr(req, RTM_DELADDR, 0, index, net);
+	nl_what(req, "remove address %s from %s", text, link);
+	nl_tolerate(req, EADDRNOTAVAIL);
+}
+
 int addr_delete(struct nl *nl, int index, const char *link, const struct ipnet *net,
 		struct cni_error *err)
 {
-	char text[IPNET_TEXT];
 	struct nl_req req;
 
-	ipnet_print(net, text);
 	nl_begin(&req);
-	put_addr(&req, RTM_DELADDR, 0, index, net);
-	nl_what(&req, "remove address %s from %s", text, link);
-	nl_tolerate(&req, EADDRNOTAVAIL);
+	addr_put_delete(&req, index, link, net);
 	return nl_call(nl, &req, err);
 }

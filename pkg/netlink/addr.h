@@ -10,11 +10,13 @@ struct nl_req;
 
 struct addr {
 	struct ipnet net;
+	int index;	/* of its link */
 	uint32_t flags; /* IFA_F_TENTATIVE … */
 	uint8_t scope;
 };
 
-/* Addresses of one link (ifindex) of `family` (AF_UNSPEC: both). *ret malloc'd, the caller's. */
+/* Addresses of one link (ifindex; 0: of all) of `family` (AF_UNSPEC: both). *ret malloc'd, the
+ * caller's. */
 int addr_list(struct nl *nl, int index, int family, struct addr **ret, size_t *ret_n,
 	      struct cni_error *err);
 
@@ -26,6 +28,9 @@ int addr_add(struct nl *nl, int index, const char *link, const struct ipnet *net
 	     struct cni_error *err); /* EEXIST in err->sys */
 int addr_delete(struct nl *nl, int index, const char *link, const struct ipnet *net,
 		struct cni_error *err); /* absent: success */
+
+/* Into a batch: remove it; absent is no failure. */
+void addr_put_delete(struct nl_req *req, int index, const char *link, const struct ipnet *net);
 
 /*
  * Wait until packets to `addr` are delivered here. An IPv6 address is in the list at once, but the

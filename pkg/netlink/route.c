@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/grow.h"
+#include "base/scoped.h"
 #include "base/text.h"
 #include "netlink/attr.h"
 #include "netlink/link.h"
@@ -79,6 +81,7 @@ void route_put_add(struct nl_req *req, int index, const char *link, const struct
 
 struct found {
 	int family, index;
+	const struct route_pick *pick; /* NULL: all of them */
 	struct route_found *list;
 	size_t n, cap;
 };
@@ -97,8 +100,11 @@ static struct route_found read_route(const struct rtmsg *rtm, const struct nlatt
 	const struct ip dst = attr_ip(tb[RTA_DST], rtm->rtm_family);
 	struct route_found r = {
 		.index = (int)attr_u32(tb[RTA_OIF]),
+		.nhid = attr_u32(tb[RTA_NH_ID]),
+		.onlink = (rtm->rtm_flags & RTNH_F_ONLINK) != 0,
 		.type = rtm->rtm_type,
 		.protocol = rtm->rtm_protocol,
+		.tos = rtm->rtm_tos,
 		.route = {
 			.dst = ipnet_make(&dst, rtm->rtm_dst_len),
 			.has_gw = tb[RTA_GATEWAY] != NULL,
@@ -118,6 +124,9 @@ static struct route_found read_route(const struct rtmsg *rtm, const struct nlatt
 static int keep(struct found *f, const struct route_found *r, struct cni_error *err)
 {
 	if (f->index != 0 && r->index != f->index)
+		return 0;
+	if (f->pick != NULL &&
+	    (r->route.table != f->pick->table || !f->pick->wanted(r, f->pick->arg)))
 		return 0;
 	if (grow(&f->list, f->n, &f->cap, sizeof(*f->list), err) < 0)
 		return -1;
@@ -142,6 +151,7 @@ static int keep_hops(struct found *f, struct route_found *r, const struct nlattr
 		r->index = hop->rtnh_ifindex;
 		r->route.has_gw = tb[RTA_GATEWAY] != NULL;
 		r->route.gw = attr_ip(tb[RTA_GATEWAY], ip_family(&r->route.dst.addr));
+		r->onlink = (hop->rtnh_flags & RTNH_F_ONLINK) != 0;
 		if (keep(f, r, err) < 0)
 			return -1;
 		if (step > left)
@@ -152,25 +162,40 @@ static int keep_hops(struct found *f, struct route_found *r, const struct nlattr
 	return 0;
 }
 
-static int take_route(const struct nlmsghdr *nlh, void *arg, struct cni_error *err)
+/* The attributes come along for the hops. */
+static bool parse(const struct nlmsghdr *nlh, const struct nlattr **tb, struct route_found *ret)
 {
 	const struct rtmsg *rtm = attr_header(nlh, sizeof(*rtm));
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm == NULL ||
+	    (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6) ||
+	    (rtm->rtm_flags & RTM_F_CLONED) != 0)
+		return false;
+	attr_parse(nlh, sizeof(*rtm), tb, RTA_MAX);
+	*ret = read_route(rtm, tb);
+	/* ::ffff:0:0/96, which careful hosts make unreachable, is no IPv4 route of ours. */
+	return ip_family(&ret->route.dst.addr) == rtm->rtm_family &&
+	       rtm->rtm_dst_len <= (rtm->rtm_family == AF_INET ? 32 : 128);
+}
+
+static int take_route(const struct nlmsghdr *nlh, void *arg, struct cni_error *err)
+{
 	const struct nlattr *tb[RTA_MAX + 1];
 	struct found *f = arg;
 	struct route_found r;
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || rtm == NULL || rtm->rtm_family != f->family ||
-	    (rtm->rtm_flags & RTM_F_CLONED) != 0)
-		return 0;
-	attr_parse(nlh, sizeof(*rtm), tb, RTA_MAX);
-	r = read_route(rtm, tb);
-	/* ::ffff:0:0/96, which careful hosts make unreachable, is no IPv4 route of ours. */
-	if (ip_family(&r.route.dst.addr) != f->family ||
-	    rtm->rtm_dst_len > (f->family == AF_INET ? 32 : 128))
+	if (!parse(nlh, tb, &r) || ip_family(&r.route.dst.addr) != f->family)
 		return 0;
 	if (tb[RTA_MULTIPATH] != NULL)
 		return keep_hops(f, &r, tb[RTA_MULTIPATH], err);
 	return keep(f, &r, err);
+}
+
+bool route_parse(const struct nlmsghdr *nlh, struct route_found *ret)
+{
+	const struct nlattr *tb[RTA_MAX + 1];
+
+	return parse(nlh, tb, ret);
 }
 
 static void forget(void *arg)
@@ -180,26 +205,46 @@ static void forget(void *arg)
 	f->n = 0;
 }
 
+/* The kernel is asked for one link's or one table's, and an old one sends all. */
+static int list(struct nl *nl, struct found *f, struct route_found **ret, size_t *ret_n,
+		struct cni_error *err)
+{
+	const struct nl_dump dump = { .each = take_route, .restart = forget, .arg = f };
+	const struct rtmsg rtm = { .rtm_family = (uint8_t)f->family };
+	struct nl_req req;
+
+	nl_begin(&req);
+	nl_msg(&req, RTM_GETROUTE, 0, &rtm, sizeof(rtm));
+	nl_what(&req, "list %s routes", f->family == AF_INET ? "IPv4" : "IPv6");
+	/* A table that does not exist (no IPv6 here) has no routes. */
+	nl_tolerate(&req, ENOENT);
+	if (f->index != 0)
+		nl_put_u32(&req, RTA_OIF, (uint32_t)f->index);
+	if (f->pick != NULL)
+		nl_put_u32(&req, RTA_TABLE, f->pick->table);
+	if (nl_dump(nl, &req, &dump, err) < 0) {
+		free(f->list);
+		return -1;
+	}
+	*ret = f->list;
+	*ret_n = f->n;
+	return 0;
+}
+
 int route_list(struct nl *nl, int family, int index, struct route_found **ret, size_t *ret_n,
 	       struct cni_error *err)
 {
 	struct found f = { .family = family, .index = index };
-	const struct nl_dump dump = { .each = take_route, .restart = forget, .arg = &f };
-	struct nl_req req;
 
-	nl_begin(&req);
-	nl_msg(&req, RTM_GETROUTE, 0, &(struct rtmsg){ .rtm_family = (uint8_t)family },
-	       sizeof(struct rtmsg));
-	nl_what(&req, "list %s routes", family == AF_INET ? "IPv4" : "IPv6");
-	if (index != 0)
-		nl_put_u32(&req, RTA_OIF, (uint32_t)index);
-	if (nl_dump(nl, &req, &dump, err) < 0) {
-		free(f.list);
-		return -1;
-	}
-	*ret = f.list;
-	*ret_n = f.n;
-	return 0;
+	return list(nl, &f, ret, ret_n, err);
+}
+
+int route_pick(struct nl *nl, const struct route_pick *pick, struct route_found **ret,
+	       size_t *ret_n, struct cni_error *err)
+{
+	struct found f = { .family = pick->family, .pick = pick };
+
+	return list(nl, &f, ret, ret_n, err);
 }
 
 static int take_lookup(const struct nlmsghdr *nlh, size_t index, void *arg, struct cni_error *err)
@@ -220,24 +265,60 @@ static int take_lookup(const struct nlmsghdr *nlh, size_t index, void *arg, stru
 	return 0;
 }
 
-int route_lookup(struct nl *nl, const struct ip *dst, struct route_way *ret, struct cni_error *err)
+static void put_lookup(struct nl_req *req, const struct ip *dst)
 {
 	const struct rtmsg rtm = { .rtm_family = (uint8_t)ip_family(dst),
 				   .rtm_dst_len = ip_is4(dst) ? 32 : 128 };
-	struct route_way way = { .index = 0 };
 	char text[IP_TEXT];
-	struct nl_req req;
 
 	ip_print(dst, text);
+	nl_msg(req, RTM_GETROUTE, 0, &rtm, sizeof(rtm));
+	nl_what(req, "look up the route to %s", text);
+	nl_put_ip(req, RTA_DST, dst);
+}
+
+int route_lookup(struct nl *nl, const struct ip *dst, struct route_way *ret, struct cni_error *err)
+{
+	struct route_way way = { .index = 0 };
+	struct nl_req req;
+
 	nl_begin(&req);
-	nl_msg(&req, RTM_GETROUTE, 0, &rtm, sizeof(rtm));
-	nl_what(&req, "look up the route to %s", text);
-	nl_put_ip(&req, RTA_DST, dst);
+	put_lookup(&req, dst);
 	req.reply = take_lookup;
 	req.reply_arg = &way;
 	if (nl_call(nl, &req, err) < 0)
 		return -1;
 	*ret = way;
+	return 0;
+}
+
+static int take_nth_lookup(const struct nlmsghdr *nlh, size_t index, void *arg,
+			   struct cni_error *err)
+{
+	struct route_way *ways = arg;
+
+	return take_lookup(nlh, index, &ways[index], err);
+}
+
+int route_lookups(struct nl *nl, const struct ip *dsts, size_t n, struct route_way *ret,
+		  struct cni_error *err)
+{
+	static const int none[] = { ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL };
+	struct nl_req req;
+
+	for (size_t done = 0; done < n; done += req.n) {
+		nl_begin(&req);
+		while (req.n < NL_REQ_MSGS && done + req.n < n) {
+			ret[done + req.n] = (struct route_way){ .index = 0 };
+			put_lookup(&req, &dsts[done + req.n]);
+			for (size_t k = 0; k < ARRAY_SIZE(none); k++)
+				nl_tolerate(&req, none[k]);
+		}
+		req.reply = take_nth_lookup;
+		req.reply_arg = ret + done;
+		if (nl_call(nl, &req, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

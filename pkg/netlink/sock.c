@@ -238,6 +238,21 @@ int nl_call(struct nl *nl, struct nl_req *req, struct cni_error *err)
 	return c.failed ? -1 : 0;
 }
 
+int nl_flush(struct nl *nl, struct nl_req *req, struct cni_error *err)
+{
+	if (req->n > 0 && nl_call(nl, req, err) < 0)
+		return -1;
+	nl_begin(req);
+	return 0;
+}
+
+int nl_room(struct nl *nl, struct nl_req *req, struct cni_error *err)
+{
+	if (req->n < NL_REQ_MSGS && sizeof(req->buf) - req->len >= NL_ROOM_BYTES)
+		return 0;
+	return nl_flush(nl, req, err);
+}
+
 /* The course of one dump, which is read to its end even when nobody listens any more: the next
  * dump on this socket would be refused with EBUSY. */
 struct dumping {
@@ -261,7 +276,7 @@ static void dump_answer(struct dumping *d, const struct nlmsghdr *nlh)
 		d->done = true;
 		if (sys == EINTR)
 			d->interrupted = true;
-		else if (sys != 0 && !d->failed)
+		else if (sys != 0 && !d->failed && !tolerated(d->req, 0, sys))
 			d->failed = refused(d->req, 0, sys, tlvs, d->err) < 0;
 		return;
 	}

@@ -39,6 +39,15 @@ void nl_close(struct nl *nl);			   /* closed or never opened: nothing happens */
  */
 int nl_call(struct nl *nl, struct nl_req *req, struct cni_error *err);
 
+/*
+ * A batch without end: nl_room() before each message makes sure that one of NL_ROOM_BYTES fits, and
+ * sends what is there when the request is full; nl_flush() sends the rest. Both leave the request
+ * begun anew where they sent it. -1: as of nl_call(); what was put before may have been done.
+ */
+#define NL_ROOM_BYTES 512
+int nl_room(struct nl *nl, struct nl_req *req, struct cni_error *err);
+int nl_flush(struct nl *nl, struct nl_req *req, struct cni_error *err);
+
 /* A change by other means than this socket (a kernel switch) is about to be made: 0, or -1 when
  * `fail_after` says that it is this one's turn to fail. */
 int nl_fault(struct nl *nl, const char *what, struct cni_error *err);
