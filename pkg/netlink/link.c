@@ -87,6 +87,17 @@ void link_put_get(struct nl_req *req, int index, const char *name)
 		nl_what(req, "read link number %d", index);
 }
 
+void link_put_list(struct nl_req *req, const char *kind)
+{
+	nl_msg(req, RTM_GETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC },
+	       sizeof(struct ifinfomsg));
+	nl_what(req, "list links of kind %s", kind);
+	nl_put_u32(req, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_nest(req, IFLA_LINKINFO);
+	nl_put_str(req, IFLA_INFO_KIND, kind);
+	nl_end(req);
+}
+
 static int take_link(const struct nlmsghdr *nlh, size_t index, void *arg, struct cni_error *err)
 {
 	(void)index;
@@ -151,13 +162,7 @@ int link_each(struct nl *nl, const char *kind,
 	struct nl_req req;
 
 	nl_begin(&req);
-	nl_msg(&req, RTM_GETLINK, 0, &(struct ifinfomsg){ .ifi_family = AF_UNSPEC },
-	       sizeof(struct ifinfomsg));
-	nl_what(&req, "list links of kind %s", kind);
-	nl_put_u32(&req, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	nl_nest(&req, IFLA_LINKINFO);
-	nl_put_str(&req, IFLA_INFO_KIND, kind);
-	nl_end(&req);
+	link_put_list(&req, kind);
 	return nl_dump(nl, &req, &dump, err);
 }
 

@@ -15,6 +15,7 @@ struct nlmsghdr;
 bool link_parse(const struct nlmsghdr *nlh, struct link *ret);
 
 void link_put_get(struct nl_req *req, int index, const char *name); /* index 0: by name */
+void link_put_list(struct nl_req *req, const char *kind);	    /* to be dumped */
 /* Begin a change of link `index`; 0: an IFLA_IFNAME that names it must follow. */
 void link_put_set(struct nl_req *req, int index, unsigned flags, unsigned mask);
 void link_put_inet(struct nl_req *req, int devconf, uint32_t value); /* an IPv4 switch of it */
