@@ -31,6 +31,7 @@ struct set_def {
 	uint32_t key_type, key_len, key_order;
 	uint32_t data_type, data_len, data_order; /* data_type 0: a set, no map */
 	const char *comment;
+	uint32_t flags; /* NFT_SET_INTERVAL */
 };
 
 /* Pieces of a transaction; what is there already stays. */
