@@ -202,17 +202,6 @@ int skeleton_refuse(const struct skeleton *found, struct cni_error *err)
 			family_text(found));
 }
 
-/* nfnetlink answers a question for a subsystem that it cannot load with EINVAL; the generation is a
- * question that nf_tables itself never refuses so. */
-static bool nobody_answers(const struct nft_tx *tx)
-{
-	for (size_t i = 0; i < tx->n; i++) {
-		if (tx->origins[i].item == NFT_GENERATION)
-			return tx->origins[i].error == EINVAL;
-	}
-	return false;
-}
-
 static void judge_missing(const struct look *look, const struct chain_def *def)
 {
 	if (!def->firewall)
@@ -223,7 +212,7 @@ static void judge_missing(const struct look *look, const struct chain_def *def)
 
 static int judge(const struct look *look, struct cni_error *err)
 {
-	if (nobody_answers(look->tx)) {
+	if (nft_tx_unanswered(look->tx)) {
 		look->found->unknown = true;
 		look->found->sound = look->found->base_sound = false;
 		return 0;

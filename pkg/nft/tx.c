@@ -383,3 +383,12 @@ int nft_tx_query(struct nft_tx *tx,
 		return cni_fail_sys(err, ENOMEM, "read the ruleset of nftables");
 	return 0;
 }
+
+bool nft_tx_unanswered(const struct nft_tx *tx)
+{
+	for (size_t i = 0; i < tx->n; i++) {
+		if (tx->origins[i].item == NFT_GENERATION)
+			return tx->origins[i].error == EINVAL;
+	}
+	return false;
+}

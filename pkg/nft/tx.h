@@ -84,6 +84,10 @@ int nft_tx_query(struct nft_tx *tx,
 			     void *arg),
 		 void *arg, struct cni_error *err);
 
+/* After a query that asked for the generation, which nf_tables never refuses: is there none in this
+ * kernel? nfnetlink answers EINVAL for a subsystem that it cannot load. */
+bool nft_tx_unanswered(const struct nft_tx *tx);
+
 bool nft_tx_expired(const struct nft_tx *tx);
 /* Somebody changed the ruleset, or the kernel was busy: is another try worth it, and is there time?
  */
