@@ -10,6 +10,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/x_tables.h>
 #include <linux/netfilter/xt_mark.h>
@@ -261,6 +262,14 @@ void rule_masquerade(struct nft_rule *rule)
 	(void)expr(rule, "masq");
 }
 
+void rule_masquerade_random(struct nft_rule *rule)
+{
+	struct nftnl_expr *e = expr(rule, "masq");
+
+	if (e != NULL)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
+}
+
 void rule_verdict(struct nft_rule *rule, int32_t verdict, const char *chain)
 {
 	struct nftnl_expr *e = expr(rule, "immediate");
@@ -293,15 +302,21 @@ static uint32_t addr_offset(int family, enum nft_addr_side side)
 	return side == ADDR_SRC ? 8 : 24;
 }
 
-void rule_load_addr(struct nft_rule *rule, int family, enum nft_addr_side side)
+void rule_load_addr_too(struct nft_rule *rule, int family, enum nft_addr_side side)
 {
-	rule_nfproto(rule, family);
 	rule_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, addr_offset(family, side),
 		     family == AF_INET ? 4 : 16, REG_1);
 }
 
+void rule_load_addr(struct nft_rule *rule, int family, enum nft_addr_side side)
+{
+	rule_nfproto(rule, family);
+	rule_load_addr_too(rule, family, side);
+}
+
 /* Whole bytes of a prefix shorten the load; a rest of bits needs a mask. */
-void rule_addr_in(struct nft_rule *rule, enum nft_addr_side side, const struct ipnet *net)
+void rule_addr_too(struct nft_rule *rule, enum nft_addr_side side, uint32_t op,
+		   const struct ipnet *net)
 {
 	struct ip first = ipnet_network(net);
 	int family = ip_family(&net->addr);
@@ -310,7 +325,6 @@ void rule_addr_in(struct nft_rule *rule, enum nft_addr_side side, const struct i
 	size_t len;
 	const void *bytes = ip_bytes(&first, &len);
 
-	rule_nfproto(rule, family);
 	if (plen == 0)
 		return; /* every address */
 	if (plen % 8 == 0)
@@ -322,5 +336,11 @@ void rule_addr_in(struct nft_rule *rule, enum nft_addr_side side, const struct i
 		mask[plen / 8] = (uint8_t)(0xff00 >> (plen % 8));
 		rule_mask(rule, mask, len);
 	}
-	rule_cmp(rule, NFT_CMP_EQ, bytes, len);
+	rule_cmp(rule, op, bytes, len);
+}
+
+void rule_addr_in(struct nft_rule *rule, enum nft_addr_side side, const struct ipnet *net)
+{
+	rule_nfproto(rule, ip_family(&net->addr));
+	rule_addr_too(rule, side, NFT_CMP_EQ, net);
 }

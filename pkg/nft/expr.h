@@ -60,6 +60,7 @@ void rule_lookup(struct nft_rule *rule, const char *set, uint32_t flags); /* REG
 void rule_map(struct nft_rule *rule, const char *map, enum nft_reg dreg); /* REG_1 through a map */
 void rule_dnat(struct nft_rule *rule, int family, enum nft_reg addr, enum nft_reg port);
 void rule_masquerade(struct nft_rule *rule);
+void rule_masquerade_random(struct nft_rule *rule); /* ports all at random */
 void rule_verdict(struct nft_rule *rule, int32_t verdict, const char *chain); /* chain or NULL */
 
 /* The pieces that rules are made of. */
@@ -67,3 +68,7 @@ void rule_nfproto(struct nft_rule *rule, int family);
 void rule_l4proto(struct nft_rule *rule, uint8_t protocol);
 void rule_load_addr(struct nft_rule *rule, int family, enum nft_addr_side side);
 void rule_addr_in(struct nft_rule *rule, enum nft_addr_side side, const struct ipnet *net);
+/* The same two for a rule that has asked for the family already. Of a /0 nothing is compared. */
+void rule_load_addr_too(struct nft_rule *rule, int family, enum nft_addr_side side);
+void rule_addr_too(struct nft_rule *rule, enum nft_addr_side side, uint32_t op,
+		   const struct ipnet *net);
