@@ -27,17 +27,8 @@
 #include "base/scoped.h"
 #include "base/trace.h"
 #include "cni/delegate.h"
+#include "conf_delegate.h"
 #include "state.h"
-
-/* Our call with the delegate's configuration in place of ours. */
-static struct cni_args call_of(const struct cni_args *args, const struct delegate_conf *d)
-{
-	struct cni_args call = *args;
-
-	call.stdin_text = d->text;
-	call.stdin_len = d->len;
-	return call;
-}
 
 static int build(const struct cni_args *args, const char *subnet_file, struct delegate_conf *ret,
 		 struct cni_error *err)
@@ -45,7 +36,7 @@ static int build(const struct cni_args *args, const char *subnet_file, struct de
 	struct subnet_env env;
 
 	if (subnet_env_load(subnet_file, &env, err) < 0 ||
-	    delegate_conf_build(args, &env, ret, err) < 0)
+	    flannel_delegate_build(args, &env, ret, err) < 0)
 		return -1;
 	trace("delegate to %s: %s", ret->type, ret->text);
 	return 0;
@@ -76,7 +67,7 @@ int flannel_attach(const struct cni_args *args, const struct flannel_conf *conf,
 	    state_load(args, conf->data_dir, &before, err) < 0 ||
 	    state_save(conf->data_dir, &before, &wanted, err) < 0)
 		return -1;
-	call = call_of(args, &wanted);
+	call = delegate_conf_call(args, &wanted);
 	if (before.found)
 		r = cni_delegate_add(&call, wanted.type, result, err);
 	else
@@ -132,7 +123,7 @@ int flannel_detach(const struct cni_args *args, struct cni_error *err)
 			return 0;
 		d = &anew;
 	}
-	call = call_of(args, d);
+	call = delegate_conf_call(args, d);
 	if (cni_delegate(&call, d->type, CNI_DEL, err) < 0)
 		return -1;
 	return state_remove(dir, &s, err);
@@ -155,10 +146,10 @@ int flannel_check(const struct cni_args *args, const struct flannel_conf *conf,
 				"the state file %s/%s is %s; DEL does without it while the "
 				"configuration and subnet.env stay as they are",
 				conf->data_dir, s.name, s.found ? "damaged" : "missing");
-	if (delegate_conf_compare(&s.conf, &wanted, err) < 0 ||
+	if (flannel_delegate_compare(&s.conf, &wanted, err) < 0 ||
 	    delegate_conf_complete(args, &s.conf, err) < 0)
 		return -1;
-	call = call_of(args, &s.conf);
+	call = delegate_conf_call(args, &s.conf);
 	return cni_delegate(&call, s.conf.type, CNI_CHECK, err);
 }
 
@@ -172,7 +163,7 @@ int flannel_gc(const struct cni_args *args, const struct flannel_conf *conf, str
 	if (build(args, conf->subnet_file, &wanted, err) < 0 ||
 	    delegate_conf_complete(args, &wanted, err) < 0)
 		return -1;
-	call = call_of(args, &wanted);
+	call = delegate_conf_call(args, &wanted);
 	if (cni_delegate(&call, wanted.type, CNI_GC, err) < 0)
 		return -1; /* the files stay: a DEL may still need them */
 	return state_gc(args, conf->data_dir, err);
@@ -193,7 +184,7 @@ int flannel_status(const struct cni_args *args, const struct flannel_conf *conf,
 		err->code = CNI_NOT_AVAILABLE;
 		return -1;
 	}
-	call = call_of(args, &wanted);
+	call = delegate_conf_call(args, &wanted);
 	if (cni_delegate(&call, wanted.type, CNI_STATUS, err) == 0)
 		return 0;
 	if (!err->passed)

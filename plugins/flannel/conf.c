@@ -2,8 +2,8 @@
 #include "conf.h"
 
 #include <limits.h>
-#include <string.h>
 
+#include "cni/delegate_conf.h"
 #include "conf/jconf.h"
 
 static int parse_object(const json_t *value, const struct jpath *at, void *member,
@@ -12,41 +12,6 @@ static int parse_object(const json_t *value, const struct jpath *at, void *membe
 	(void)member;
 	return json_is_object(value) ? 0
 				     : jconf_fail(err, CNI_DECODE, at, "expected a JSON object");
-}
-
-/* ---- what the delegate may be told; its keys are another program's and match exactly */
-
-static int check_type(const json_t *delegate, struct cni_error *err)
-{
-	static const struct jpath up = { .key = "delegate" };
-	static const struct jpath at = { .up = &up, .key = "type" };
-	const json_t *type = json_object_get(delegate, "type");
-	const char *text;
-
-	if (type == NULL)
-		return 0;
-	if (!json_is_string(type))
-		return cni_fail(
-		    err, CNI_DECODE,
-		    "'delegate' dictionary, if present, must have (string) 'type' field");
-	return jconf_str(type, &at, NAME_MAX, &text, err);
-}
-
-static int check_delegate(const json_t *conf, struct cni_error *err)
-{
-	static const char *const ours[] = { "name", "ipam" };
-	const json_t *delegate = jconf_get(conf, "delegate");
-
-	if (check_type(delegate, err) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(ours); i++) {
-		if (json_object_get(delegate, ours[i]) != NULL)
-			return cni_fail(err, CNI_INVALID_CONFIG,
-					"'delegate' dictionary must not have '%s' field, it'll be "
-					"set by flannel",
-					ours[i]);
-	}
-	return 0;
 }
 
 /* ---- the configuration */
@@ -86,7 +51,7 @@ int flannel_conf_parse(const struct cni_args *args, struct flannel_conf *ret, st
 	if (ret->subnet_file[0] != '/')
 		return cni_fail(err, CNI_INVALID_CONFIG,
 				"subnetFile: \"%.256s\" is not an absolute path", ret->subnet_file);
-	return check_delegate(args->conf, err);
+	return delegate_conf_check(args->conf, "flannel", err);
 }
 
 int flannel_conf_data_dir(const struct cni_args *args, const char **ret, struct cni_error *err)

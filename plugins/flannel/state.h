@@ -3,7 +3,7 @@
 
 #include <limits.h>
 
-#include "conf_delegate.h"
+#include "cni/delegate_conf.h"
 
 /*
  * State files: the delegate's configuration of each attachment, so that DEL does not depend on

@@ -21,7 +21,7 @@ static void check_state(const uint8_t *data, size_t size)
 	}
 	FUZZ_CHECK(d.len == size && memcmp(d.text, data, size) == 0 && d.text[size] == '\0');
 	FUZZ_CHECK(strlen(d.type) == json_string_length(jconf_get(d.doc, "type")));
-	FUZZ_CHECK(delegate_conf_compare(&d, &d, &err) == 0);
+	FUZZ_CHECK(flannel_delegate_compare(&d, &d, &err) == 0);
 	delegate_conf_free(&d);
 }
 
@@ -32,7 +32,7 @@ static void build(const struct cni_args *args, struct delegate_conf *ret, struct
 
 	memcpy(text, env_text, sizeof(text));
 	FUZZ_CHECK(subnet_env_parse(text, strlen(text), "FILE", &env, err) == 0);
-	if (delegate_conf_build(args, &env, ret, err) < 0)
+	if (flannel_delegate_build(args, &env, ret, err) < 0)
 		fuzz_conf_error(err);
 }
 
@@ -52,7 +52,7 @@ static void check_built(const struct cni_args *args)
 		FUZZ_CHECK(delegate_conf_decode(d.text, d.len, &kept, &err) == 0);
 		FUZZ_CHECK(json_equal(kept.doc, d.doc));
 		FUZZ_CHECK(strcmp(kept.type, d.type) == 0 && strcmp(kept.network, "net") == 0);
-		FUZZ_CHECK(delegate_conf_compare(&kept, &d, &err) == 0);
+		FUZZ_CHECK(flannel_delegate_compare(&kept, &d, &err) == 0);
 		FUZZ_CHECK(json_array_size(
 			       json_object_get(json_object_get(d.doc, "ipam"), "ranges")) == 2);
 		build(args, &again, &err);

@@ -184,7 +184,7 @@ static int make(struct call *c, const char *conf, const char *env_text)
 	c->args.conf = c->doc;
 	if (flannel_conf_parse(&c->args, &checked, &c->err) < 0)
 		return -1;
-	return delegate_conf_build(&c->args, &env, &c->delegate, &c->err);
+	return flannel_delegate_build(&c->args, &env, &c->delegate, &c->err);
 }
 
 #define RANGE4	"[{\"subnet\":\"10.244.1.0/24\"}]"
@@ -353,7 +353,7 @@ static void check_sees_what_has_changed(void **state)
 		int r;
 
 		assert_int_equal(make(&c, rows[i].conf, rows[i].env), 0);
-		r = delegate_conf_compare(&kept.delegate, &c.delegate, &c.err);
+		r = flannel_delegate_compare(&kept.delegate, &c.delegate, &c.err);
 		assert_int_equal(r, rows[i].msg == NULL ? 0 : -1);
 		if (r < 0 &&
 		    (c.err.code != CNI_CHECK_FAILED || strstr(c.err.msg, rows[i].msg) == NULL))
