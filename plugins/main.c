@@ -6,7 +6,7 @@
 /* Built once per program; the build names the program's table of verbs. */
 extern const struct cni_plugin CNI_PLUGIN;
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return cni_run(&CNI_PLUGIN, environ, STDIN_FILENO, STDOUT_FILENO);
+	return cni_main(&CNI_PLUGIN, argc, argv, environ);
 }

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/scoped.h"
 #include "base/trace.h"
@@ -225,4 +226,20 @@ int cni_run(const struct cni_plugin *plugin, char *const *env, int in_fd, int ou
 	(void)sigaction(SIGPIPE, &old_pipe, NULL);
 	(void)sigaction(SIGCHLD, &old_chld, NULL);
 	return r < 0 ? 1 : 0;
+}
+
+int cni_main(const struct cni_plugin *plugin, int argc, char *const *argv, char *const *env)
+{
+	struct cni_error err;
+
+	if (argc < 2 || plugin->tool == NULL || cni_env_get(env, "CNI_COMMAND")[0] != '\0')
+		return cni_run(plugin, env, STDIN_FILENO, STDOUT_FILENO);
+	hold_stdio();
+	trace_setup(plugin->name);
+	cni_clear(&err);
+	if (plugin->tool(argc, argv, &err) == 0)
+		return 0;
+	cni_note("%s: %s%s%s", plugin->name, err.msg, err.details[0] != '\0' ? "; " : "",
+		 err.details);
+	return 1;
 }

@@ -86,6 +86,9 @@ struct cni_plugin {
 	int (*check)(const struct cni_args *args, struct cni_error *err);
 	int (*gc)(const struct cni_args *args, struct cni_error *err);
 	int (*status)(const struct cni_args *args, struct cni_error *err);
+	/* The program as a tool of people and units; may be NULL. argv[1] is there. It prints its
+	 * answer itself; an error becomes a line on stderr. */
+	int (*tool)(int argc, char *const *argv, struct cni_error *err);
 };
 
 /*
@@ -95,6 +98,10 @@ struct cni_plugin {
  * plugin v1.9.1+podwire.0.1.0" and the protocol versions) to stderr. Ignores SIGPIPE.
  */
 int cni_run(const struct cni_plugin *plugin, char *const *env, int in_fd, int out_fd);
+
+/* A program's main(): the plugin's tool() when there are arguments and no CNI_COMMAND, else
+ * cni_run(). */
+int cni_main(const struct cni_plugin *plugin, int argc, char *const *argv, char *const *env);
 
 /*
  * CNI_ARGS (cni-spec.md ARG-03..06): "K=V;K=V". Looks up `n` known keys and puts values (malloc'd,
