@@ -50,4 +50,7 @@ struct overlay {
 	bool plain_routes; /* no nexthop objects: as flannel writes them, and as slow (IPv4) */
 	const struct overlay_node *nodes;
 	size_t n, self; /* nodes[self]: our own */
+	/* Known links, for overlay_refuse(); each may be NULL. */
+	const char *bridge;	      /* the node's pods' */
+	const struct overlay *before; /* what an older configuration made, and what goes first */
 };

@@ -26,7 +26,43 @@ struct question {
 	size_t n;
 	int others[OTHERS_MAX]; /* tunnel devices that are not ours */
 	size_t n_others;
+	int known[3]; /* links that are (o->bridge, o->before) */
+	size_t n_known;
 };
+
+static int know(struct nl *nl, struct question *q, const char *name, struct cni_error *err)
+{
+	struct link link;
+
+	if (name == NULL)
+		return 0;
+	if (link_get(nl, name, &link, err) < 0)
+		return err->sys == ENODEV ? 0 : -1;
+	q->known[q->n_known++] = link.index;
+	return 0;
+}
+
+static int know_all(struct nl *nl, struct question *q, struct cni_error *err)
+{
+	const struct overlay *before = q->s->o->before;
+
+	if (know(nl, q, q->s->o->bridge, err) < 0)
+		return -1;
+	if (before == NULL)
+		return 0;
+	if (know(nl, q, before->device4, err) < 0)
+		return -1;
+	return know(nl, q, before->device6, err);
+}
+
+static bool is_known(const struct question *q, int index)
+{
+	for (size_t i = 0; i < q->n_known; i++) {
+		if (q->known[i] == index)
+			return true;
+	}
+	return false;
+}
 
 static int by_net(const void *a, const void *b)
 {
@@ -80,7 +116,8 @@ static int check_device(const struct tunnel *t, void *arg, struct cni_error *err
 	struct question *q = arg;
 	const struct side *s = q->s;
 
-	if (s->device != NULL && strcmp(t->link.name, s->device) == 0)
+	if ((s->device != NULL && strcmp(t->link.name, s->device) == 0) ||
+	    is_known(q, t->link.index))
 		return 0;
 	if (q->n_others < OTHERS_MAX)
 		q->others[q->n_others++] = t->link.index;
@@ -133,8 +170,8 @@ static int check_addresses(struct nl *nl, const struct question *q, struct cni_e
 	for (size_t i = 0; i < n; i++) {
 		const struct ip *ip = &list[i].net.addr;
 
-		if (list[i].index == side_index(q->s) || !ipnet_contains(&q->s->network, ip) ||
-		    ipnet_contains(&q->own, ip))
+		if (list[i].index == side_index(q->s) || is_known(q, list[i].index) ||
+		    !ipnet_contains(&q->s->network, ip) || ipnet_contains(&q->own, ip))
 			continue;
 		ipnet_print(&q->s->network, net);
 		ipnet_print(&list[i].net, text);
@@ -171,7 +208,7 @@ static bool is_foreign(const struct route_found *r, void *arg)
 	if (!side_covers(q->s, dst) ||
 	    (dst->len >= q->own.len && ipnet_contains(&q->own, &dst->addr)))
 		return false;
-	if (side_index(q->s) != 0 && r->index == side_index(q->s))
+	if ((side_index(q->s) != 0 && r->index == side_index(q->s)) || is_known(q, r->index))
 		return false;
 	if (found_is_ours(q->s, r))
 		return through_another(q, r->index);
@@ -238,7 +275,7 @@ static int refuse_side(struct nl *nl, const struct overlay *o, int family, struc
 	if (!side_begin(o, family, &s))
 		return 0;
 	q.own = family == AF_INET ? o->nodes[o->self].subnet4 : o->nodes[o->self].subnet6;
-	r = ask(nl, &q, err);
+	r = know_all(nl, &q, err) < 0 ? -1 : ask(nl, &q, err);
 	free(q.subnets);
 	return r;
 }
