@@ -70,8 +70,9 @@ static int open_nodes(const char *path, int *ret_fd, struct cni_error *err)
 	if (fs_open_file(AT_FDCWD, path, 0, ret_fd, err) == 0)
 		return 0;
 	if (err->sys == ENOENT)
-		return cni_fail_sys_code(err, CNI_TRY_AGAIN, ENOENT,
-					 "nodesFile: there is no %.256s (yet)", path);
+		return cni_fail(err, CNI_TRY_AGAIN,
+				"nodesFile: there is no %.256s (yet); put the list of nodes there",
+				path);
 	return cni_wrap(err, "nodesFile");
 }
 
