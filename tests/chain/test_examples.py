@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every file of conf-examples through the built programs, as it is: ADD, CHECK, GC, DEL, and its idea seen
-from outside. Files with "vlan" in their name need a kernel with bridge VLAN filtering."""
+from outside. Files with "vlan" in their name need a kernel with bridge VLAN filtering, those with "ipip" one
+with IPIP tunnels."""
 
 import ipaddress
 import json
@@ -23,9 +24,9 @@ MAC = "02:00:00:00:12:34"
 
 
 def bridge_of(conf):
-    """The bridge's part, flannel's delegate included."""
+    """The bridge's part, that of a delegate included."""
     first = conf["plugins"][0]
-    return first["delegate"] if first["type"] == "flannel" else first if first["type"] == "bridge" else {}
+    return first["delegate"] if first["type"] in ("flannel", "overlay") else first if first["type"] == "bridge" else {}
 
 
 def link(net, name):
@@ -124,6 +125,18 @@ def flannel(w, conf, a, b):
     host_port(w, conf, a, b)
 
 
+def overlay(w, conf, a, b):
+    """Routes to the other nodes, and what the way there leaves of the underlay's MTU."""
+    first = conf["plugins"][0]
+    mtu = 1390 - {"vxlan": 70 if "networkV6" in first else 50, "ipip": 20, "host-gw": 0}[first["backend"]["type"]]
+    eq([link(net, dev)["mtu"] for net, dev in ((a[0], "eth0"), (w, bridge_of(conf)["bridge"]))], [mtu, mtu], "MTU")
+    for node in first["nodes"][1:]:
+        for key in ("subnet", "subnetV6"):
+            if key in node:
+                eq(len(w.json(f"ip -j {'-6' if key[6:] else '-4'} route show {node[key]}")), 1, f"routes to {node[key]}")
+    host_port(w, conf, a, b)
+
+
 def vlan(w, conf, a, b):
     port = link(w, bridge_of(conf)["bridge"])
     eq(port["linkinfo"]["info_data"]["vlan_filtering"], 1, "VLAN filtering")
@@ -172,7 +185,8 @@ def rates(w, conf, a, b):
 
 
 IDEAS = {"10-loopback": loopback, "30-podman": host_port, "31-containerd": host_port, "32-kubelet": kubelet,
-         "33-docker-host": docker_host, "34-flannel": flannel, "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
+         "33-docker-host": docker_host, "34-flannel": flannel, "35-overlay-vxlan": overlay, "36-overlay-ipip": overlay, "37-overlay-host-gw": overlay, "38-overlay-dual-stack": overlay,
+         "40-dual-stack": host_port, "41-ipv6-only": host_port, "42-l2-only": layer_two,
          "50-several-ranges": ranges, "51-routes-and-dns": routes, "60-spoof-check": spoof,
          "62-mac-and-address": fixed, "70-mtu-auto": mtu_auto, "80-host-port-conditions": refused_client,
          "81-host-port-conditions-nft": refused_client, "82-host-port-masq-all": host_port,
@@ -242,7 +256,8 @@ def example(path):
     def run(w):
         life(w, path)
     run.__name__ = "example_" + re.sub(r"\W", "_", path.stem)
-    test(run, needs=("vlan_filtering",) if "vlan" in path.stem else ())
+    features = {"vlan": "vlan_filtering", "ipip": "ipip"}
+    test(run, needs=tuple(feature for word, feature in features.items() if re.search(rf"\b{word}\b", path.stem)))
 
 
 for _path in FILES:
