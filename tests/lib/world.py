@@ -148,9 +148,17 @@ class Net:
     def __init__(self, world, name, path):
         self.world, self.name, self.path = world, name, path
 
+    def _under(self):
+        """The program that runs others in this namespace, and its arguments."""
+        return ["nsenter", f"--net={self.path}"] if self.path else []
+
     def _argv(self, cmd):
-        argv = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else [str(x) for x in cmd]
-        return ["nsenter", f"--net={self.path}", *argv] if self.path else argv
+        return [*self._under(), *(["/bin/sh", "-c", cmd] if isinstance(cmd, str) else map(str, cmd))]
+
+    def enter(self):
+        """The calling process goes there for good."""
+        if self.path:
+            enter(self.path)
 
     def sh(self, cmd, check=True, timeout=30, input=None, env=None):
         """Run a command (text for the shell, or a list) in this namespace; a CompletedProcess of text."""
@@ -177,8 +185,7 @@ class Net:
             answer = None
             try:
                 os.close(reader)
-                if self.path:
-                    enter(self.path)
+                self.enter()
                 answer = {"value": function()}
             except BaseException:  # the parent raises it again
                 answer = {"error": traceback.format_exc()}
@@ -224,8 +231,7 @@ class Net:
         if pid == 0:
             try:
                 os.close(reader)
-                if self.path:
-                    enter(self.path)
+                self.enter()
                 _serve(port, proto, text, address, writer)
             except BaseException:
                 os.write(writer, traceback.format_exc().encode()[:4000])
