@@ -34,6 +34,7 @@ from world import Net, World, eq, main, wait_for  # noqa: E402,F401
 DEBIAN = "/usr/lib/cni"
 NODE4, NODE6, LAN4, LAN6 = "192.168.50.11", "fd50::11", "192.168.50.2", "fd50::2"
 LAN_PORT = 7000
+PROGRAMS = ("bandwidth", "bridge", "firewall", "flannel", "host-local", "loopback", "macvlan", "portmap", "ptp", "tuning")
 STATE = ("/var/lib/cni", "/run/podwire")
 REPORTS = "/run/world/sanitizer"
 CGROUP = f"podwire-e2e-{os.getpid()}"
@@ -104,6 +105,18 @@ def links(net):
 def serve(net, port, protocols=("tcp", "udp")):
     for proto in protocols:
         net.serve(port, proto, GREETING)
+
+
+def mix(w, *ours):
+    """These programs from us and all others from Debian in one folder: a node half way over."""
+    if not os.path.isdir(DEBIAN):
+        w.skip(f"no {DEBIAN}: install containernetworking-plugins")
+    folder = w.tmp / ("mix-" + "-".join(ours or ["none"]))
+    if not folder.exists():
+        folder.mkdir()
+        for name in PROGRAMS:
+            (folder / name).symlink_to(f"{w.bin if name in ours else DEBIAN}/{name}")
+    return str(folder)
 
 
 class Node(World):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import world
 from flannel import subnet_env
-from node import LAN4, NODE4, ROOT, client, closed, eq, links, run, serve, test, wait_for
+from node import LAN4, NODE4, ROOT, client, closed, eq, links, mix, run, serve, test, wait_for
 from traffic import PORTS, Traffic, go_cni, plugin
 
 KNOWN = {
@@ -37,21 +37,22 @@ def load(w, name):
     return json.loads((folder(w) / name).read_text())
 
 
-def life(w, conflist, caps=PORTS, inspect=None, means=None):
+def life(w, conflist, caps=PORTS, inspect=None, means=None, path=None):
     """ADD two pods, packets, CHECK, DEL, DEL without namespace; both rounds end alike. `means` is
-    the list that says in other words what the packets must do."""
+    the list that says in other words what the packets must do; `path` has
+    other programs than ours."""
     states = []
     for turn in ("one", "two"):
         a, b, ids = w.pod(f"a{turn}"), w.pod(f"b{turn}"), (f"first-id-{turn}", f"second-id-{turn}")
-        first = w.chain(conflist, "ADD", a, ids[0], caps=caps).ok()
-        second = w.chain(conflist, "ADD", b, ids[1]).ok()
+        first = w.chain(conflist, "ADD", a, ids[0], caps=caps, path=path).ok()
+        second = w.chain(conflist, "ADD", b, ids[1], path=path).ok()
         Traffic(w, means or conflist).check(a, b, first.ips(), second.ips())
         if conflist.get("cniVersion", "0.1.0") >= "0.4.0":
-            w.chain(conflist, "CHECK", a, ids[0], caps=caps).ok()
+            w.chain(conflist, "CHECK", a, ids[0], caps=caps, path=path).ok()
         if inspect:
             inspect(a, first)
         for pod, ident in ((a, ids[0]), (b, ids[1]), (None, ids[0]), (None, ids[1])):
-            w.chain(conflist, "DEL", pod, ident, caps=caps).ok()
+            w.chain(conflist, "DEL", pod, ident, caps=caps, path=path).ok()
         w.addresses_free()
         w.promise_nothing_left(ids)
         w.remove(a)
@@ -210,7 +211,27 @@ def own_var():
     os.symlink("/run", "/var/run")
 
 
-def microk8s(w, conflist):
+BANDWIDTH = {"type": "bandwidth", "capabilities": {"bandwidth": True}}
+RATES = {"bandwidth": {"ingressRate": 80_000_000, "ingressBurst": 8_000_000, "egressRate": 0, "egressBurst": 0}}
+
+
+@test
+def kubeadm_flannel_before_debians_plugins(w):
+    """A node half way over: their portmap and bandwidth behind our flannel, bridge and host-local."""
+    conflist = load(w, "kubeadm-flannel.conflist")
+    conflist["plugins"].append(BANDWIDTH)
+    flannel_daemon("/run/flannel/subnet.env", (4,), "true")
+
+    def inspect(_, first):
+        rates = [q["options"]["rate"] * 8 for q in w.json("tc -j qdisc show") if q["kind"] == "tbf"]
+        eq(rates, [80_000_000], "rates of the shapers")
+        eq(first.json["ips"][0]["address"].split(".")[:3], ["10", "244", "1"], "of the node's subnet")
+
+    life(w, conflist, {**PORTS, **RATES}, inspect, as_bridge(conflist, "true"), mix(w, "flannel", "bridge", "host-local"))
+    eq(list(Path("/var/lib/cni/flannel").iterdir()), [], "state files")
+
+
+def microk8s(w, conflist, path=None):
     own_var()
     flannel, common = plugin(conflist, "flannel"), "/var/snap/microk8s/common"
     eq(flannel["subnetFile"], f"{common}/run/flannel/subnet.env", "the file's subnetFile")
@@ -222,7 +243,7 @@ def microk8s(w, conflist):
         kept = json.loads(Path(flannel["dataDir"], names[0]).read_text())
         eq(kept["name"], conflist["name"], "the list's name, not the inner one")
 
-    life(w, conflist, inspect=inspect, means=as_bridge(conflist, "true"))
+    life(w, conflist, inspect=inspect, means=as_bridge(conflist, "true"), path=path)
     eq(list(Path(flannel["dataDir"]).iterdir()), [], "state files")
     assert not Path("/var/lib/cni/flannel").exists(), "state where nobody asked for it"
 
@@ -230,6 +251,11 @@ def microk8s(w, conflist):
 @test
 def microk8s_flannel(w):
     microk8s(w, load(w, "microk8s-flannel.conflist"))
+
+
+@test
+def microk8s_flannel_before_debians_portmap(w):
+    microk8s(w, load(w, "microk8s-flannel.conflist"), mix(w, "flannel", "bridge", "host-local"))
 
 
 @test

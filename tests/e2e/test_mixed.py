@@ -18,6 +18,7 @@ from node import (
     closed,
     eq,
     links,
+    mix,
     page,
     run,
     serve,
@@ -25,7 +26,6 @@ from node import (
 )
 from traffic import PORTS, Traffic
 
-PROGRAMS = ("bridge", "host-local", "portmap", "loopback", "firewall", "tuning", "ptp", "macvlan")
 HOST_LOCAL = {"type": "host-local", "subnet": "10.50.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}
 BRIDGE = {
     "type": "bridge",
@@ -37,18 +37,6 @@ BRIDGE = {
 }
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
 FIREWALL, TUNING = {"type": "firewall"}, {"type": "tuning"}
-
-
-def mix(w, *ours):
-    """These programs from us and all others from Debian in one folder: a node half way over."""
-    if not os.path.isdir(DEBIAN):
-        w.skip(f"no {DEBIAN}: install containernetworking-plugins")
-    folder = w.tmp / ("mix-" + "-".join(ours or ["none"]))
-    if not folder.exists():
-        folder.mkdir()
-        for name in PROGRAMS:
-            (folder / name).symlink_to(f"{w.bin if name in ours else DEBIAN}/{name}")
-    return str(folder)
 
 
 def network(*plugins, version="1.0.0"):
