@@ -131,8 +131,11 @@ class Lab:
 
     def overlay(self, node, word, *more, check=True):
         """`overlay WORD FILE` on a node."""
-        return node.sh(["env", "-u", "CNI_COMMAND", f"CNI_PATH={node.bin}", f"{node.bin}/overlay", word, FILE, *more],
-                       check=check)
+        done = node.sh(["env", "-u", "CNI_COMMAND", f"CNI_PATH={node.bin}", f"{node.bin}/overlay", word, FILE, *more],
+                       check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"overlay {word} on {node.name}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
 
     def up(self, pods="a"):
         """The overlay on every node, and on each a pod per letter; the first has host port 8080."""
