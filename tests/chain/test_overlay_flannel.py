@@ -8,7 +8,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 import crossing  # noqa: E402
 from flannelnode import FlannelNode, macs_of  # noqa: E402
 from lab import Lab  # noqa: E402
-from world import main, test  # noqa: E402
+from wire import Stream  # noqa: E402
+from world import eq, main, test  # noqa: E402
 
 
 def introduce(lab):
@@ -35,6 +36,40 @@ def mixed(w, mode, *foreign):
 def flannel_alone(w):
     """Proves the lab and what is asked of it."""
     crossing.everything(mixed(w, "vxlan", "n1", "n2", "n3", "n4"))
+
+
+@test(timeout=100)
+def half_and_half(w):
+    crossing.everything(mixed(w, "vxlan", "n2", "n4"))
+
+
+@test(timeout=100)
+def half_and_half_dual_stack(w):
+    crossing.everything(mixed(w, "dual", "n2", "n4"))
+
+
+@test(timeout=100)
+def we_take_a_node_over_and_give_it_back(w):
+    """`overlay apply` on top of what the daemon left, and the daemon's own replays on top of ours; streams
+    between the pods run on."""
+    lab = mixed(w, "vxlan", "n2", "n4")
+    p1, p2, p4 = (lab.pods[name] for name in ("p1a", "p2a", "p4a"))
+    n2 = lab.nodes["n2"]
+    entries = lab.entries()  # with the MAC that flannel chose
+    streams = [Stream(p1, p2, p2.v4), Stream(p2, p4, p4.v4)]
+    flannel = lab.foreign.pop(n2)
+    lab.write(entries)
+    lab.overlay(n2, "apply")
+    eq(n2.json("ip -j link show flannel.1")[0]["address"], flannel.macs[4], "MAC of the device that was there")
+    crossing.all_pairs(lab, bulk=False)
+    for stream in streams:
+        stream.fresh()
+    lab.foreign[n2] = flannel
+    introduce(lab)
+    crossing.all_pairs(lab, bulk=False)
+    for stream in streams:
+        stream.fresh()
+        eq(stream.end()["lost"], [], f"datagrams lost, {stream.name}")
 
 
 if __name__ == "__main__":
