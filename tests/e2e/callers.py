@@ -58,8 +58,9 @@ def docker_archive(name):
 
 
 def show_control_groups():
-    """tests/lib mounts a fresh /sys; the machine's, with its control groups, is still below it."""
-    if not os.listdir("/sys/fs/cgroup"):
+    """tests/lib mounts a fresh /sys, on a machine of its own once more; the real one, with its control
+    groups, is still below."""
+    while not os.listdir("/sys/fs/cgroup"):
         world._sys(world._libc.umount2(b"/sys", 2), "umount /sys")
 
 
