@@ -35,33 +35,32 @@ void overlay_look_free(struct overlay_look *look)
 
 /* ---- what should be there */
 
-/* The messages move into memory of ours: the transaction's is needed for what comes next. */
+/* The messages move into memory of ours: the transaction's is needed for what comes next. The name
+ * of the table is what its own message is called by, too. */
 int overlay_look_init(struct nft_tx *tx, const struct nft_overlay *o, struct overlay_look *ret,
 		      struct cni_error *err)
 {
-	struct overlay_look look = { 0 };
 	const struct nlmsghdr *nlh;
 
-	overlay_table_name(o->network, look.table);
-	look.nothing = !o->masquerade && o->vxlan_port == 0;
+	overlay_table_name(o->network, ret->table);
+	ret->nothing = !o->masquerade && o->vxlan_port == 0;
 	nft_tx_ask(tx);
-	overlay_put_all(tx, o, look.table);
-	look.buf = malloc(tx->len + 1);
-	look.pieces = calloc(tx->n + 1, sizeof(*look.pieces));
-	if (tx->broken || look.buf == NULL || look.pieces == NULL) {
-		overlay_look_free(&look);
+	overlay_put_all(tx, o, ret->table);
+	ret->buf = malloc(tx->len + 1);
+	ret->pieces = calloc(tx->n + 1, sizeof(*ret->pieces));
+	if (tx->broken || ret->buf == NULL || ret->pieces == NULL) {
+		overlay_look_free(ret);
 		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "build the overlay's rules");
 	}
-	memcpy(look.buf, tx->buf, tx->len);
-	nlh = (const struct nlmsghdr *)look.buf;
-	for (int left = (int)tx->len; look.n < tx->n; nlh = mnl_nlmsg_next(nlh, &left)) {
-		const struct nft_origin *origin = &tx->origins[look.n];
+	memcpy(ret->buf, tx->buf, tx->len);
+	nlh = (const struct nlmsghdr *)ret->buf;
+	for (int left = (int)tx->len; ret->n < tx->n; nlh = mnl_nlmsg_next(nlh, &left)) {
+		const struct nft_origin *origin = &tx->origins[ret->n];
 
-		look.pieces[look.n++] = (struct overlay_piece){ .nlh = nlh,
+		ret->pieces[ret->n++] = (struct overlay_piece){ .nlh = nlh,
 								.what = origin->what,
 								.item = origin->item };
 	}
-	*ret = look;
 	return 0;
 }
 
