@@ -34,13 +34,16 @@ static int add(struct overlay_elems *list, const struct overlay_elem *e, struct 
 	return 0;
 }
 
-static int add_ip(struct overlay_elems *list, const struct ip *ip, bool end, struct cni_error *err)
+/* The family is said, since the last address of ::/80 alone looks like one of IPv4. */
+static int add_ip(struct overlay_elems *list, bool four, const struct ip *ip, bool end,
+		  struct cni_error *err)
 {
 	struct overlay_elem e = { .end = end };
-	size_t len;
-	const void *bytes = ip_bytes(ip, &len);
 
-	memcpy(e.key, bytes, len);
+	if (four)
+		memcpy(e.key, ip->b + 12, 4);
+	else
+		memcpy(e.key, ip->b, 16);
 	return add(list, &e, err);
 }
 
@@ -72,7 +75,8 @@ static int senders_wanted(const struct nft_overlay *o, bool four, struct overlay
 			  struct cni_error *err)
 {
 	for (size_t i = 0; i < o->n_senders; i++) {
-		if (ip_is4(&o->senders[i]) == four && add_ip(ret, &o->senders[i], false, err) < 0)
+		if (ip_is4(&o->senders[i]) == four &&
+		    add_ip(ret, four, &o->senders[i], false, err) < 0)
 			return -1;
 	}
 	sort(ret);
@@ -89,30 +93,32 @@ static int compare_spans(const void *a, const void *b)
 }
 
 /* Behind the family's last address there is none. */
-static bool next_of_family(const struct ip *last, struct ip *ret)
+static bool next_of_family(const struct ip *last, bool four, struct ip *ret)
 {
 	*ret = ip_next(last);
-	return ip_cmp(ret, last) > 0 && ip_is4(ret) == ip_is4(last);
+	return four ? ip_is4(ret) : ip_cmp(ret, last) > 0;
 }
 
-static int add_span(struct overlay_elems *ret, const struct span *span, struct cni_error *err)
+static int add_span(struct overlay_elems *ret, bool four, const struct span *span,
+		    struct cni_error *err)
 {
 	struct ip next;
 
-	if (add_ip(ret, &span->first, false, err) < 0)
+	if (add_ip(ret, four, &span->first, false, err) < 0)
 		return -1;
-	return next_of_family(&span->last, &next) ? add_ip(ret, &next, true, err) : 0;
+	return next_of_family(&span->last, four, &next) ? add_ip(ret, four, &next, true, err) : 0;
 }
 
 /* In order; they are joined on the way. */
-static int add_spans(struct overlay_elems *ret, struct span *spans, size_t n, struct cni_error *err)
+static int add_spans(struct overlay_elems *ret, bool four, struct span *spans, size_t n,
+		     struct cni_error *err)
 {
 	struct ip next;
 
 	for (size_t i = 0; i + 1 < n; i++) {
-		if (next_of_family(&spans[i].last, &next) &&
+		if (next_of_family(&spans[i].last, four, &next) &&
 		    ip_cmp(&spans[i + 1].first, &next) > 0) {
-			if (add_span(ret, &spans[i], err) < 0)
+			if (add_span(ret, four, &spans[i], err) < 0)
 				return -1;
 			continue;
 		}
@@ -120,7 +126,7 @@ static int add_spans(struct overlay_elems *ret, struct span *spans, size_t n, st
 		if (ip_cmp(&spans[i + 1].last, &spans[i].last) < 0)
 			spans[i + 1].last = spans[i].last;
 	}
-	return n == 0 ? 0 : add_span(ret, &spans[n - 1], err);
+	return n == 0 ? 0 : add_span(ret, four, &spans[n - 1], err);
 }
 
 static int prefixes_wanted(const struct nft_overlay *o, bool four, struct overlay_elems *ret,
@@ -138,7 +144,7 @@ static int prefixes_wanted(const struct nft_overlay *o, bool four, struct overla
 			spans[n++] = (struct span){ ipnet_network(net), ipnet_last(net) };
 	}
 	qsort(spans, n, sizeof(*spans), compare_spans);
-	return add_spans(ret, spans, n, err);
+	return add_spans(ret, four, spans, n, err);
 }
 
 int overlay_elems_wanted(const struct nft_overlay *o, enum overlay_set set,

@@ -119,10 +119,12 @@ static bool same_nest(struct nest wanted, struct nest found)
 /* The attribute of this type alone. */
 static struct nest only(const struct nlmsghdr *nlh, uint16_t type)
 {
-	const struct nest all = message_nest(nlh);
+	struct nest all = message_nest(nlh);
 	const struct nlattr *attr = find(all, type, 0);
 
-	return (struct nest){ attr, attr == NULL ? 0 : attr->nla_len };
+	all.at = attr == NULL ? all.at : attr;
+	all.len = attr == NULL ? 0 : attr->nla_len;
+	return all;
 }
 
 bool message_same(const struct nlmsghdr *wanted, const struct nlmsghdr *found,

@@ -79,7 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= size % NLMSG_ALIGNTO; /* as the kernel's messages are padded */
 	init(&a);
 	init(&b);
-	tell_apart(&a);
+	if (size == head)
+		tell_apart(&a); /* once is enough */
 	read_one(&a, data, size, 0);
 	read_one(&b, data, size, 0xff);
 	FUZZ_CHECK(standing(&a) <= 1 && standing(&a) == standing(&b));
