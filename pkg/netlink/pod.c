@@ -17,17 +17,12 @@
 #include "netlink/pod.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/ip.h>
-#include <linux/mount.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/text.h"
@@ -39,34 +34,6 @@
 #include "netlink/route.h"
 #include "netns/netns.h"
 
-static int mount_proc(void)
-{
-	scoped_fd int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
-
-	if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOEXEC);
-}
-
-/*
- * Through a proc of our own, which is mounted nowhere and ends with the descriptor. In the
- * machine's the folders /proc/sys/net/ipv6 of all namespaces lie in one chain of the name cache,
- * where every pod's stays as long as the pod: this and every later look there took 1 ms with 1,000
- * pods, a proc takes 60 us (measured; fs/proc/proc_sysctl.c, proc_sys_compare). Who may not mount
- * has the machine's; and where that is read-only, somebody wants it so.
- */
-static int open_switches(void)
-{
-	struct statvfs sys;
-	bool writable = statvfs("/proc/sys", &sys) == 0 && (sys.f_flag & ST_RDONLY) == 0;
-	scoped_fd int proc = writable ? mount_proc() : -1;
-	int fd = -1;
-
-	if (proc >= 0)
-		fd = openat(proc, "sys/net/ipv6", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd >= 0 ? fd : open("/proc/sys/net/ipv6", O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 static int open_inside(void *arg, struct cni_error *err)
 {
 	struct pod *pod = arg;
@@ -76,7 +43,7 @@ static int open_inside(void *arg, struct cni_error *err)
 	pod->icmp6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6);
 	pod->no_ipv6 = pod->icmp6_fd < 0 && errno == EAFNOSUPPORT;
 	if (!pod->no_ipv6)
-		pod->sysctl_fd = open_switches();
+		pod->sysctl_fd = netns_open_switches("net/ipv6");
 	return 0;
 }
 

@@ -27,3 +27,11 @@ int netns_open(const char *path, bool allow_own, enum netns_state *ret_state, in
  */
 int netns_call(int netns_fd, int (*fn)(void *arg, struct cni_error *err), void *arg,
 	       struct cni_error *err);
+
+/*
+ * The folder `sub` of /proc/sys (relative; "" is /proc/sys itself), O_PATH, for openat(): below
+ * net/ a path means the namespace of whoever opens it, so this is called inside, and an fd on a
+ * folder below net/ keeps meaning that namespace. -1: errno. Costs the same whatever the number of
+ * namespaces (switches.c).
+ */
+int netns_open_switches(const char *sub);

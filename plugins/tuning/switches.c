@@ -12,8 +12,7 @@
 #include "base/trace.h"
 #include "netns/netns.h"
 
-#define BLANKS	  " \t\n"
-#define FULL_PATH (sizeof("/proc/sys/") + TUNING_PATH)
+#define BLANKS " \t\n"
 
 /* The kernel separates numbers by tabs and ends with a newline; people write blanks. */
 static bool same_value(const char *a, const char *b)
@@ -33,36 +32,31 @@ static bool same_value(const char *a, const char *b)
 }
 
 /* The value without the newline at its end; *ret_readable false: the kernel tells nobody. */
-static int read_switch(const char *path, char value[TUNING_VALUE_MAX], bool *ret_readable,
-		       struct cni_error *err)
+static int read_switch(int sys_fd, const char *path, char value[TUNING_VALUE_MAX],
+		       bool *ret_readable, struct cni_error *err)
 {
-	char full[FULL_PATH];
 	size_t len;
 
-	(void)text_format(full, sizeof(full), "/proc/sys/%s", path);
 	*ret_readable = true;
-	if (fs_read_at(AT_FDCWD, full, value, TUNING_VALUE_MAX, &len, err) < 0) {
+	if (fs_read_at(sys_fd, path, value, TUNING_VALUE_MAX, &len, err) < 0) {
 		/* EIO: stable_secret that nobody has set. */
 		*ret_readable = err->sys != EACCES && err->sys != EPERM && err->sys != EIO;
-		return *ret_readable ? -1 : 0;
+		return *ret_readable ? cni_wrap(err, "/proc/sys") : 0;
 	}
 	if (len > 0 && value[len - 1] == '\n')
 		value[len - 1] = '\0';
 	return 0;
 }
 
-static int write_switch(const char *path, const char *value, struct cni_error *err)
+static int write_switch(int sys_fd, const char *path, const char *value, struct cni_error *err)
 {
-	char full[FULL_PATH];
-	scoped_fd int fd = -1;
+	scoped_fd int fd = openat(sys_fd, path, O_WRONLY | O_CLOEXEC);
 	size_t len = strlen(value);
 
-	(void)text_format(full, sizeof(full), "/proc/sys/%s", path);
-	trace("set %s to \"%s\"", full, value);
-	fd = open(full, O_WRONLY | O_CLOEXEC);
+	trace("set /proc/sys/%s to \"%s\"", path, value);
 	/* Nothing to be written would be no write; an empty line empties a list. */
 	if (fd < 0 || write(fd, len > 0 ? value : "\n", len > 0 ? len : 1) < 0)
-		return cni_fail_sys(err, errno, "set %s to \"%s\"", full, value);
+		return cni_fail_sys(err, errno, "set /proc/sys/%s to \"%s\"", path, value);
 	return 0;
 }
 
@@ -77,12 +71,12 @@ static bool spreads(const char *path)
 }
 
 /* The present value of a configured switch; *ret_same: what is configured. */
-static int look(const struct tuning_sysctl *s, char now[TUNING_VALUE_MAX], bool *ret_same,
-		struct cni_error *err)
+static int look(int sys_fd, const struct tuning_sysctl *s, char now[TUNING_VALUE_MAX],
+		bool *ret_same, struct cni_error *err)
 {
 	bool readable;
 
-	if (read_switch(s->path, now, &readable, err) < 0)
+	if (read_switch(sys_fd, s->path, now, &readable, err) < 0)
 		return err->sys != ENOENT
 			   ? cni_wrap(err, "sysctl %s", s->key)
 			   : cni_fail_sys_code(err, CNI_INVALID_CONFIG, ENOENT,
@@ -104,22 +98,22 @@ int switches_remember(void *switches, struct cni_error *err)
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
 		const struct tuning_sysctl *s = &w->conf->sysctls[i];
 
-		if (look(s, now, &same, err) < 0 ||
+		if (look(w->sys_fd, s, now, &same, err) < 0 ||
 		    (!same && tuning_backup_add(w->b, s->path, now, s->value, err) < 0))
 			return -1;
 	}
 	return 0;
 }
 
-static int apply_one(const struct tuning_sysctl *s, struct cni_error *err)
+static int apply_one(int sys_fd, const struct tuning_sysctl *s, struct cni_error *err)
 {
 	char now[TUNING_VALUE_MAX];
 	struct cni_error ignored;
 	bool readable;
 
-	if (write_switch(s->path, s->value, err) == 0)
+	if (write_switch(sys_fd, s->path, s->value, err) == 0)
 		return 0;
-	if (read_switch(s->path, now, &readable, &ignored) < 0 || !readable)
+	if (read_switch(sys_fd, s->path, now, &readable, &ignored) < 0 || !readable)
 		return cni_wrap(err, "sysctl %s", s->key);
 	if (same_value(now, s->value) &&
 	    (err->sys == EROFS || err->sys == EACCES || err->sys == EPERM))
@@ -132,20 +126,22 @@ int switches_apply(void *switches, struct cni_error *err)
 	const struct switches *w = switches;
 
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
-		if (apply_one(&w->conf->sysctls[i], err) < 0)
+		if (apply_one(w->sys_fd, &w->conf->sysctls[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int restore_one(const struct tuning_old *old, struct cni_error *err)
+static int restore_one(int sys_fd, const struct tuning_old *old, struct cni_error *err)
 {
 	char now[TUNING_VALUE_MAX];
 	bool readable;
 
-	if (read_switch(old->path, now, &readable, err) < 0)
+	if (read_switch(sys_fd, old->path, now, &readable, err) < 0)
 		return err->sys == ENOENT ? 0 : -1;
-	return readable && same_value(now, old->set) ? write_switch(old->path, old->value, err) : 0;
+	return readable && same_value(now, old->set)
+		   ? write_switch(sys_fd, old->path, old->value, err)
+		   : 0;
 }
 
 int switches_restore(void *switches, struct cni_error *err)
@@ -157,7 +153,7 @@ int switches_restore(void *switches, struct cni_error *err)
 	for (size_t i = w->b->n_sysctls; i > 0; i--) {
 		const struct tuning_old *old = &w->b->sysctls[i - 1];
 
-		if ((w->undo || !spreads(old->path)) && restore_one(old, &step) < 0)
+		if ((w->undo || !spreads(old->path)) && restore_one(w->sys_fd, old, &step) < 0)
 			cni_keep_first(err, &step);
 	}
 	return err->code == CNI_OK ? 0 : -1;
@@ -172,7 +168,7 @@ int switches_compare(void *switches, struct cni_error *err)
 	for (size_t i = 0; i < w->conf->n_sysctls; i++) {
 		const struct tuning_sysctl *s = &w->conf->sysctls[i];
 
-		if (look(s, now, &same, err) < 0)
+		if (look(w->sys_fd, s, now, &same, err) < 0)
 			return -1;
 		if (!same)
 			return cni_fail(err, CNI_CHECK_FAILED,
@@ -183,11 +179,27 @@ int switches_compare(void *switches, struct cni_error *err)
 	return 0;
 }
 
+struct visit {
+	int (*fn)(void *switches, struct cni_error *err);
+	struct switches switches;
+};
+
+static int visit(void *arg, struct cni_error *err)
+{
+	struct visit *v = arg;
+	scoped_fd int fd = netns_open_switches("");
+
+	if (fd < 0)
+		return cni_fail_sys(err, errno, "open /proc/sys in the pod's network namespace");
+	v->switches.sys_fd = fd;
+	return v->fn(&v->switches, err);
+}
+
 int switches_call(int netns_fd, int (*fn)(void *switches, struct cni_error *err),
 		  const struct switches *s, struct cni_error *err)
 {
-	struct switches copy = *s;
+	struct visit v = { .fn = fn, .switches = *s };
 	size_t n = s->conf != NULL ? s->conf->n_sysctls : s->b->n_sysctls;
 
-	return n == 0 ? 0 : netns_call(netns_fd, fn, &copy, err);
+	return n == 0 ? 0 : netns_call(netns_fd, visit, &v, err);
 }

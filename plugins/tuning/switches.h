@@ -12,6 +12,7 @@ struct switches {
 	const struct tuning_conf *conf; /* not for restoring */
 	struct tuning_backup *b;	/* not for applying and comparing */
 	bool undo;			/* restoring: of an ADD that fails */
+	int sys_fd;			/* the pod's /proc/sys; switches_call() opens it */
 };
 
 /* Call one of the four below in the pod; without any switch nothing is entered. */
