@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/scoped.h"
+#include "netns/netns.h"
 
 /*
  * What the kernel alone takes for a pod: the same objects as the chain bridge + host-local +
@@ -41,7 +42,7 @@
 #define TABLE	     "podwire"
 #define PORT_OF_POD  80
 #define ARP_NOTIFY   22 /* IPV4_DEVCONF_ARP_NOTIFY */
-#define MARK_CHAIN   "mark-12"
+#define MARK_SET     "forward4-12"
 #define RESERVATIONS "/var/lib/cni/networks"
 
 struct pod {
@@ -334,12 +335,11 @@ static void put_delete(struct batch *b, const struct pod *pod)
 /* --- the elements --- */
 
 struct element {
-	const char *map;
+	char map[80];
 	char key[16];
 	size_t key_len;
 	char data[8];
-	size_t data_len; /* 0: goto `chain` */
-	char chain[80];
+	size_t data_len; /* 0: of a set */
 };
 
 static void put_element(struct batch *b, const struct pod *pod, const struct element *e, bool add,
@@ -351,7 +351,7 @@ static void put_element(struct batch *b, const struct pod *pod, const struct ele
 	struct nlmsghdr *nlh =
 	    message(b, type, (add ? NLM_F_CREATE | NLM_F_EXCL : 0) | (last ? NLM_F_ACK : 0), &gen,
 		    sizeof(gen));
-	struct nlattr *list, *item, *part, *verdict;
+	struct nlattr *list, *item, *part;
 	char comment[130] = { 0, 0 };
 
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, TABLE);
@@ -362,16 +362,11 @@ static void put_element(struct batch *b, const struct pod *pod, const struct ele
 	mnl_attr_put(nlh, NFTA_DATA_VALUE, e->key_len, e->key);
 	mnl_attr_nest_end(nlh, part);
 	if (add) {
-		part = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_DATA);
 		if (e->data_len > 0) {
+			part = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_DATA);
 			mnl_attr_put(nlh, NFTA_DATA_VALUE, e->data_len, e->data);
-		} else {
-			verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
-			mnl_attr_put_u32(nlh, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_GOTO));
-			mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, e->chain);
-			mnl_attr_nest_end(nlh, verdict);
+			mnl_attr_nest_end(nlh, part);
 		}
-		mnl_attr_nest_end(nlh, part);
 		comment[1] = (char)(strlen(pod->owner) + 1);
 		memcpy(comment + 2, pod->owner, strlen(pod->owner) + 1);
 		mnl_attr_put(nlh, NFTA_SET_ELEM_USERDATA, 3 + strlen(pod->owner), comment);
@@ -394,9 +389,9 @@ static size_t elements_of(const struct pod *pod, struct element e[5])
 	uint16_t port = htons(pod->port), inside = htons(PORT_OF_POD);
 
 	memset(e, 0, 5 * sizeof(*e));
-	e[0] = (struct element){ .map = "masq4", .key_len = 4 };
+	e[0] = (struct element){ .key_len = 4 };
+	(void)snprintf(e[0].map, sizeof(e[0].map), "masq-%s", pod->subnet);
 	memcpy(e[0].key, &pod->ip, 4);
-	(void)snprintf(e[0].chain, sizeof(e[0].chain), "masq-%s", pod->subnet);
 	e[1] = (struct element){ .map = "pod4", .key_len = 16, .data_len = 4 };
 	memcpy(e[1].key, pod->veth, strlen(pod->veth));
 	memcpy(e[1].data, &pod->ip, 4);
@@ -405,12 +400,12 @@ static size_t elements_of(const struct pod *pod, struct element e[5])
 	memcpy(e[2].key + 4, &port, 2);
 	memcpy(e[2].data, &pod->ip, 4);
 	memcpy(e[2].data + 4, &inside, 2);
-	e[3] = (struct element){ .map = "snat4", .key_len = 12 };
+	e[3] = (struct element){ .key_len = 12 };
+	(void)snprintf(e[3].map, sizeof(e[3].map), "snat-%s", pod->subnet);
 	memcpy(e[3].key, &pod->ip, 4);
 	e[3].key[4] = IPPROTO_TCP;
 	memcpy(e[3].key + 8, &port, 2);
-	(void)snprintf(e[3].chain, sizeof(e[3].chain), "snat-%s", pod->subnet);
-	e[4] = (struct element){ .map = "forward4", .key_len = 4, .chain = MARK_CHAIN };
+	e[4] = (struct element){ .map = MARK_SET, .key_len = 4 };
 	memcpy(e[4].key, &pod->ip, 4);
 	return pod->chained ? 5 : 4;
 }
@@ -441,9 +436,9 @@ static struct mnl_socket *netlink(int bus)
 	return nl;
 }
 
-static int folder(const char *path)
+static int folder(int dir, const char *name)
 {
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static void write_switch(int dir, const char *name, const char *value)
@@ -459,12 +454,14 @@ static int enter_pod(struct kernel *k, const struct pod *pod)
 {
 	scoped_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int netns = open(pod->netns, O_RDONLY | O_CLOEXEC);
+	scoped_fd int switches = -1;
 
 	if (own < 0 || netns < 0 || setns(netns, CLONE_NEWNET) != 0)
 		die("namespace");
 	k->pod = netlink(NETLINK_ROUTE);
-	k->conf6 = folder("/proc/sys/net/ipv6/conf");
-	k->conf4 = pod->chained ? folder("/proc/sys/net/ipv4/conf") : -1;
+	switches = netns_open_switches("net");
+	k->conf6 = folder(switches, "ipv6/conf");
+	k->conf4 = pod->chained ? folder(switches, "ipv4/conf") : -1;
 	if (setns(own, CLONE_NEWNET) != 0)
 		die("namespace");
 	return netns;

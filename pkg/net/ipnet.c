@@ -111,6 +111,11 @@ bool ipnet_overlaps(const struct ipnet *a, const struct ipnet *b)
 	return a->len <= b->len ? ipnet_contains(a, &b->addr) : ipnet_contains(b, &a->addr);
 }
 
+bool ipnet_is_host(const struct ipnet *net)
+{
+	return net->len == 128;
+}
+
 bool ipnet_is_default(const struct ipnet *net)
 {
 	return ipnet_plen(net) == 0;

@@ -27,4 +27,5 @@ struct ipnet ipnet_masked(const struct ipnet *net);
 bool ipnet_equal(const struct ipnet *a, const struct ipnet *b); /* address and length */
 bool ipnet_contains(const struct ipnet *net, const struct ip *a);
 bool ipnet_overlaps(const struct ipnet *a, const struct ipnet *b);
+bool ipnet_is_host(const struct ipnet *net);	/* /32 or /128 */
 bool ipnet_is_default(const struct ipnet *net); /* 0.0.0.0/0 or ::/0 */

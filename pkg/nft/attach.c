@@ -84,7 +84,7 @@ static size_t item_number(size_t i, enum role role)
 
 static void add_chain(struct plan *p, const char *name)
 {
-	if (skeleton_chain_rules(name) == 0)
+	if (skeleton_chain_use(name) == 0)
 		return;
 	for (size_t i = 0; i < p->n_chains; i++) {
 		if (strcmp(p->chains[i].name, name) == 0)

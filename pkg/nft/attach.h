@@ -20,20 +20,20 @@
 
 /* The programs that own items; each has its own maps, so that one's DEL cannot take another's. */
 enum nft_user {
-	NFT_MASQ,     /* ipMasq of interface plugins: masq4/6, pod4/6 */
+	NFT_MASQ,     /* ipMasq of interface plugins: masq-…, pod4/6 */
 	NFT_SPOOF,    /* macspoofchk: table bridge podwire */
-	NFT_PORTMAP,  /* hostip4/6, hostport4/6, snat4/6 and their per-conditions twins */
-	NFT_FIREWALL, /* forward4/6; and bridges, own, isolated, which pods share */
+	NFT_PORTMAP,  /* hostip4/6, hostport4/6 and their per-conditions twins, snat-…, self4/6 */
+	NFT_FIREWALL, /* forward4-…; and bridges, own, isolated, which pods share */
 	NFT_N_USERS,
 };
 
 enum nft_kind {
-	NFT_ITEM_MASQ,	   /* pod address -> goto masq-<subnet> */
+	NFT_ITEM_MASQ,	   /* pod address in masq-<subnet> */
 	NFT_ITEM_POD,	   /* host veth -> pod address */
 	NFT_ITEM_SPOOF,	   /* host veth . MAC that may send */
 	NFT_ITEM_HOSTPORT, /* [host address .] protocol . port -> pod address . port */
-	NFT_ITEM_SNAT,	   /* pod . protocol . host port -> goto snat-<subnet>, or snat-all */
-	NFT_ITEM_FORWARD,  /* pod address -> goto mark-<bit> */
+	NFT_ITEM_SNAT,	   /* pod . protocol . host port in snat-<subnet>, or snat-all4 */
+	NFT_ITEM_FORWARD,  /* pod address in forward4-<bit> */
 	NFT_ITEM_INGRESS,  /* a bridge's ingressPolicy: elements without owner, until GC finds no
 			      record that names the bridge */
 	NFT_ITEM_SOURCE,   /* firewalld's zone for the pod's address: in the record alone */

@@ -153,7 +153,7 @@ static void put_conditions_once(struct build *b, const char *set)
 	const char *hash = strchr(set, '-');
 	char name[NFT_NAME];
 
-	if (hash == NULL)
+	if (strncmp(set, "host", 4) != 0 || hash == NULL)
 		return;
 	(void)text_format(name, sizeof(name), "hostports%s", hash);
 	if (chain_there(b, name))
@@ -167,8 +167,9 @@ static void put_again(struct build *b, const char *chain)
 {
 	static const char conditions[] = "hostports-";
 	uint8_t bit;
+	bool mark = chain_parse_mark(chain, &bit);
 
-	if (b->found.base_sound && !chain_parse_mark(chain, &bit))
+	if (mark ? !b->found.firewall : b->found.base_sound)
 		return;
 	if (strncmp(chain, conditions, strlen(conditions)) == 0)
 		skeleton_put_conditions(&b->s->tx, chain + strlen(conditions));

@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "nft/attach.h"
 #include "nft/conditions_run.h"
-#include "nft/rules.h"
 #include "nft/session.h"
 
 /* The port that one container has on two networks belongs to the first of them (attach.c), and an
@@ -123,51 +122,31 @@ static int raise_chain(const char *name, struct cni_error *err)
 			name);
 }
 
-/* That the item's own element leads there is known by now; elements count as uses, so that the use
- * count does not tell how many rules there are. */
-static int check_rules(struct nft_tx *tx, const char *chain, struct cni_error *err)
-{
-	const struct rules_of of = { .family = NFPROTO_INET, .table = NFT_TABLE, .chain = chain };
-	size_t n;
-
-	if (rules_count(tx, &of, &n, err) < 0)
-		return -1;
-	return n < skeleton_chain_rules(chain) ? raise_chain(chain, err) : 0;
-}
-
-/* The chain of a list of conditions: rules of its own, and the ways in. */
-static int check_conditions(struct nft_tx *tx, const char *hash, struct cni_error *err)
-{
-	scoped_free struct chain_found *chains = NULL;
-	char name[NFT_NAME];
-	size_t n = 0;
-
-	(void)text_format(name, sizeof(name), "hostports-%s", hash);
-	if (skeleton_chains(tx, NFPROTO_INET, &chains, &n, err) < 0)
-		return -1;
-	return use_of(chains, n, name) < CONDITIONS_USE ? raise_chain(name, err) : 0;
-}
-
 /* The chains that the items lead through; those of one pod are few. */
 static int check_chains(struct nft_tx *tx, const struct nft_item *items, size_t n,
 			struct cni_error *err)
 {
+	scoped_free struct chain_found *chains = NULL;
 	struct nft_elem elems[NFT_ITEM_ELEMS];
-	char last[NFT_NAME] = "";
+	size_t n_chains = 0;
 
+	if (skeleton_chains(tx, NFPROTO_INET, &chains, &n_chains, err) < 0)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
-		const char *chain = elems[0].chain;
+		char name[NFT_NAME];
+		uint32_t use;
 
-		(void)item_elems(&items[i], elems);
-		if (items[i].conditions[0] != '\0' && strcmp(last, items[i].conditions) != 0) {
-			if (check_conditions(tx, items[i].conditions, err) < 0)
-				return -1;
-			memcpy(last, items[i].conditions, sizeof(items[i].conditions));
-		} else if (chain[0] != '\0' && strcmp(last, chain) != 0) {
-			if (check_rules(tx, chain, err) < 0)
-				return -1;
-			memcpy(last, chain, sizeof(last));
-		}
+		if (item_elems(&items[i], elems) == 0)
+			continue;
+		(void)text_format(name, sizeof(name), "hostports-%s", items[i].conditions);
+		if (items[i].conditions[0] != '\0')
+			use = CONDITIONS_USE;
+		else if (text_format(name, sizeof(name), "%s", elems[0].chain) && name[0] != '\0')
+			use = skeleton_chain_use(name);
+		else
+			continue;
+		if (use_of(chains, n_chains, name) < use)
+			return raise_chain(name, err);
 	}
 	return 0;
 }

@@ -31,12 +31,8 @@ static struct nftnl_set *make_set(const struct nft_elem *e)
 
 static bool fill_value(struct nftnl_set_elem *se, const struct nft_elem *e)
 {
-	if (e->data_len != 0)
-		return nftnl_set_elem_set(se, NFTNL_SET_ELEM_DATA, e->data, e->data_len) >= 0;
-	if (e->chain[0] == '\0')
-		return true;
-	nftnl_set_elem_set_u32(se, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
-	return nftnl_set_elem_set_str(se, NFTNL_SET_ELEM_CHAIN, e->chain) >= 0;
+	return e->data_len == 0 ||
+	       nftnl_set_elem_set(se, NFTNL_SET_ELEM_DATA, e->data, e->data_len) >= 0;
 }
 
 static bool fill_owner(struct nftnl_set_elem *se, const char *owner)
@@ -113,14 +109,9 @@ static bool read_elem(struct nftnl_set_elem *se, struct elem_found *found)
 
 	if (!take_bytes(se, NFTNL_SET_ELEM_KEY, e->key, sizeof(e->key), &e->key_len))
 		return false;
-	if (nftnl_set_elem_is_set(se, NFTNL_SET_ELEM_CHAIN)) {
-		if (!text_format(e->chain, NFT_NAME, "%s",
-				 nftnl_set_elem_get_str(se, NFTNL_SET_ELEM_CHAIN)))
-			return false;
-	} else if (nftnl_set_elem_is_set(se, NFTNL_SET_ELEM_DATA) &&
-		   !take_bytes(se, NFTNL_SET_ELEM_DATA, e->data, sizeof(e->data), &e->data_len)) {
+	if (nftnl_set_elem_is_set(se, NFTNL_SET_ELEM_DATA) &&
+	    !take_bytes(se, NFTNL_SET_ELEM_DATA, e->data, sizeof(e->data), &e->data_len))
 		return false;
-	}
 	data = nftnl_set_elem_get(se, NFTNL_SET_ELEM_USERDATA, &len);
 	comment = data == NULL ? NULL : udata_text(data, len, NFTNL_UDATA_SET_ELEM_COMMENT);
 	if (comment != NULL)

@@ -29,7 +29,10 @@ enum nft_reg {
 	REG_2 = 2,	/* also the word after a 16-byte REG_1 */
 	REG_WORD1 = 9,	/* the second word of REG_1 */
 	REG_WORD2 = 10, /* its third */
+	REG_WORD3 = 11, /* its fourth */
 	REG_WORD5 = 13, /* the second word of REG_2 */
+	REG_3 = 3,	/* the word after a 16-byte REG_2 */
+	REG_WORD9 = 17, /* and the one behind it */
 };
 
 enum nft_addr_side { ADDR_SRC, ADDR_DST };

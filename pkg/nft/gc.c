@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 
 #include "base/fs.h"
 #include "base/grow.h"
@@ -13,6 +11,7 @@
 #include "nft/attach.h"
 #include "nft/conditions_run.h"
 #include "nft/session.h"
+#include "nft/takedown.h"
 
 struct gc {
 	const struct nft_gc_call *call;
@@ -69,39 +68,34 @@ static bool pick_doomed(const struct elem_found *found, void *arg)
 	       bsearch(&hash, gc->doomed, gc->n, sizeof(hash), compare_hash) != NULL;
 }
 
-/* Nobody can count who uses a chain for free but the kernel: try, each in its own transaction. */
-static void delete_chain(struct nft_session *s, const char *name)
+/* One of a subnet or mark in whose sets nobody is. */
+static int drop_unused_chain(struct nft_session *s, const char *name, struct cni_error *err)
 {
-	const struct nft_origin origin = { .what = name, .item = NFT_NO_ITEM };
-	struct cni_error busy;
-	struct nlmsghdr *nlh;
+	struct set_name sets[2];
+	size_t n = skeleton_chain_sets(name, sets);
+	bool empty = n != 0;
 
-	s->tx.has_genid = false;
-	nft_tx_begin(&s->tx);
-	nlh = nft_tx_msg(&s->tx, NFT_MSG_DELCHAIN, NFPROTO_INET, 0, &origin);
-	if (nlh != NULL) {
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, NFT_TABLE);
-		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
-		nft_tx_end(&s->tx, nlh);
+	for (size_t i = 0; i < n && empty; i++) {
+		if (set_is_empty(&s->tx, sets[i].name, &empty, err) < 0)
+			return -1;
 	}
-	if (nft_tx_commit(&s->tx, false, &busy) < 0)
-		trace("%s", busy.msg);
+	return empty ? take_down(&s->tx, name, sets, n, err) : 0;
 }
 
 static int delete_unused_chains(struct nft_session *s, struct cni_error *err)
 {
 	scoped_free struct chain_found *chains = NULL;
+	struct cni_error first = { 0 };
 	size_t n = 0;
 
 	if (skeleton_chains(&s->tx, NFPROTO_INET, &chains, &n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		unsigned rules = skeleton_chain_rules(chains[i].name);
-
-		if (rules != 0 && chains[i].use <= rules)
-			delete_chain(s, chains[i].name);
+		if (drop_unused_chain(s, chains[i].name, err) < 0)
+			cni_keep_first(&first, err);
 	}
-	return 0;
+	*err = first;
+	return first.code == CNI_OK ? 0 : -1;
 }
 
 static int remove_records(int run, enum nft_user user, const struct gc *gc, struct cni_error *err)

@@ -51,9 +51,9 @@ static char family_digit(const struct nft_item *item)
 
 static void masq_elem(const struct nft_item *item, struct nft_elem *e)
 {
-	(void)text_format(e->set, NFT_NAME, "masq%c", family_digit(item));
-	add_ip(e->key, &e->key_len, &item->pod.addr);
 	chain_name(e->chain, "masq-", &item->pod);
+	memcpy(e->set, e->chain, NFT_NAME);
+	add_ip(e->key, &e->key_len, &item->pod.addr);
 }
 
 static void pod_elem(const struct nft_item *item, struct nft_elem *e)
@@ -76,16 +76,33 @@ static void hostport_elem(const struct nft_item *item, struct nft_elem *e)
 	add_port(e->data, &e->data_len, item->pod_port);
 }
 
-static void snat_elem(const struct nft_item *item, struct nft_elem *e)
+/* A pod that is alone in its subnet: that it is its own client is told by the pair of addresses. */
+static void self_elem(const struct nft_item *item, struct nft_elem *e)
 {
-	(void)text_format(e->set, NFT_NAME, "snat%c", family_digit(item));
+	*e = (struct nft_elem){ .family = NFPROTO_INET };
+	chain_name(e->chain, "snat-", &item->pod);
+	(void)text_format(e->set, NFT_NAME, "self%c", family_digit(item));
+	add_ip(e->key, &e->key_len, &item->pod.addr);
 	add_ip(e->key, &e->key_len, &item->pod.addr);
 	add_field(e->key, &e->key_len, &item->protocol, 1);
 	add_port(e->key, &e->key_len, item->host_port);
-	if (item->snat_all)
-		(void)text_format(e->chain, NFT_NAME, "snat-all");
-	else
+}
+
+static size_t snat_elems(const struct nft_item *item, struct nft_elem *e)
+{
+	if (item->snat_all) {
+		(void)text_format(e->set, NFT_NAME, "snat-all%c", family_digit(item));
+	} else {
 		chain_name(e->chain, "snat-", &item->pod);
+		memcpy(e->set, e->chain, NFT_NAME);
+	}
+	add_ip(e->key, &e->key_len, &item->pod.addr);
+	add_field(e->key, &e->key_len, &item->protocol, 1);
+	add_port(e->key, &e->key_len, item->host_port);
+	if (item->snat_all || !ipnet_is_host(&item->pod))
+		return 1;
+	self_elem(item, &e[1]);
+	return 2;
 }
 
 static size_t spoof_elems(const struct nft_item *item, struct nft_elem *e)
@@ -100,9 +117,9 @@ static size_t spoof_elems(const struct nft_item *item, struct nft_elem *e)
 
 static void forward_elem(const struct nft_item *item, struct nft_elem *e)
 {
-	(void)text_format(e->set, NFT_NAME, "forward%c", family_digit(item));
-	add_ip(e->key, &e->key_len, &item->pod.addr);
 	(void)text_format(e->chain, NFT_NAME, "mark-%u", item->mark_bit);
+	(void)text_format(e->set, NFT_NAME, "forward%c-%u", family_digit(item), item->mark_bit);
+	add_ip(e->key, &e->key_len, &item->pod.addr);
 }
 
 static void shared_elem(struct nft_elem *e, const char *set, const char *bridge, bool pair)
@@ -139,8 +156,7 @@ size_t item_elems(const struct nft_item *item, struct nft_elem out[NFT_ITEM_ELEM
 		hostport_elem(item, out);
 		break;
 	case NFT_ITEM_SNAT:
-		snat_elem(item, out);
-		break;
+		return snat_elems(item, out);
 	case NFT_ITEM_FORWARD:
 		forward_elem(item, out);
 		break;
@@ -160,8 +176,7 @@ bool elem_same_place(const struct nft_elem *a, const struct nft_elem *b)
 
 bool elem_same_value(const struct nft_elem *a, const struct nft_elem *b)
 {
-	return a->data_len == b->data_len && memcmp(a->data, b->data, a->data_len) == 0 &&
-	       strcmp(a->chain, b->chain) == 0;
+	return a->data_len == b->data_len && memcmp(a->data, b->data, a->data_len) == 0;
 }
 
 const char *item_protocol(uint8_t protocol)
@@ -266,6 +281,11 @@ void chain_name(char buf[NFT_NAME], const char *prefix, const struct ipnet *pod)
 	struct ipnet net = ipnet_masked(pod);
 	char text[IPNET_TEXT];
 
+	if (ipnet_is_host(pod)) {
+		(void)text_format(buf, NFT_NAME, "%shosts%c", prefix,
+				  ip_is4(&pod->addr) ? '4' : '6');
+		return;
+	}
 	ipnet_print(&net, text);
 	(void)text_format(buf, NFT_NAME, "%s%s", prefix, text);
 	for (char *p = buf + strlen(prefix); *p != '\0'; p++) {
@@ -284,6 +304,8 @@ bool chain_parse(const char *name, const char *prefix, struct ipnet *ret)
 	    !text_format(text, sizeof(text), "%s", name + strlen(prefix)))
 		return false;
 	slash = strrchr(text, '-');
+	if (strcmp(text, "hosts4") == 0 || strcmp(text, "hosts6") == 0)
+		return ipnet_parse(text[5] == '4' ? "0.0.0.0/32" : "::/128", ret);
 	if (slash == NULL)
 		return false;
 	for (char *p = text; *p != '\0'; p++) {

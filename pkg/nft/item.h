@@ -15,14 +15,14 @@
 struct nft_elem {
 	uint16_t family; /* NFPROTO_INET or NFPROTO_BRIDGE */
 	char set[NFT_NAME];
-	uint8_t key[32], key_len;
-	uint8_t data[20], data_len; /* a map's value, or */
-	char chain[NFT_NAME];	    /* "goto CHAIN", or neither */
-	bool shared;		    /* nobody's: made if missing, never deleted with an owner */
+	uint8_t key[40], key_len;
+	uint8_t data[20], data_len; /* a map's value */
+	char chain[NFT_NAME]; /* which the set belongs to, and is made with; "": is always there */
+	bool shared;	      /* nobody's: made if missing, never deleted with an owner */
 };
 
-/* The elements of one item: one, two for NFT_ITEM_SPOOF, two or three for NFT_ITEM_INGRESS, none
- * for NFT_ITEM_SOURCE. */
+/* The elements of one item: one; two for NFT_ITEM_SPOOF, and for NFT_ITEM_SNAT of a pod that has no
+ * subnet; two or three for NFT_ITEM_INGRESS; none for NFT_ITEM_SOURCE. */
 #define NFT_ITEM_ELEMS 3
 size_t item_elems(const struct nft_item *item, struct nft_elem out[NFT_ITEM_ELEMS]);
 
@@ -38,8 +38,9 @@ const char *item_protocol(uint8_t protocol); /* "tcp" …, NULL if it is none of
 bool item_from_elem(const struct nft_elem *elem, struct nft_item *ret);
 
 /*
- * Chains that are pure functions of a subnet: "masq-10.88.0.0-24", "snat-fd88---64". Parsing is
- * strict: a name that we would not make is refused.
+ * Chains that are pure functions of a subnet: "masq-10.88.0.0-24", "snat-fd88---64". All pods whose
+ * prefix is /32 or /128, which are alone in their subnet, have one: "masq-hosts4"; it reads as
+ * 0.0.0.0/32. Parsing is strict: a name that we would not make is refused.
  */
 void chain_name(char buf[NFT_NAME], const char *prefix, const struct ipnet *pod);
 bool chain_parse(const char *name, const char *prefix, struct ipnet *ret);

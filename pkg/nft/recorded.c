@@ -7,21 +7,33 @@
 #include "nft/recorded.h"
 #include "nft/session.h"
 
+/* A mark is a bit of 32, each with its sets. */
+#define MARK_BITS 32
+
 bool nft_forwarded_by_other(const struct owner *owner, const struct ip *ip)
 {
-	const struct nft_item item = { .kind = NFT_ITEM_FORWARD, .pod = ipnet_host(ip) };
-	struct nft_elem elems[NFT_ITEM_ELEMS];
-	const struct nft_elem *wanted = &elems[0];
+	struct nft_item item = { .kind = NFT_ITEM_FORWARD, .pod = ipnet_host(ip) };
 	scoped_nft_tx struct nft_tx tx = { 0 };
-	struct elem_found found;
+	struct nft_elem elems[MARK_BITS];
+	const struct nft_elem *wanted[MARK_BITS];
+	struct elem_found found[MARK_BITS];
 	struct cni_error ignored;
 	char text[OWNER_TEXT];
 
-	(void)item_elems(&item, elems);
+	for (uint8_t bit = 0; bit < MARK_BITS; bit++) {
+		item.mark_bit = bit;
+		(void)item_elems(&item, &elems[bit]);
+		wanted[bit] = &elems[bit];
+	}
 	owner_text(owner, text);
-	return nft_tx_open(&tx, &ignored) == 0 &&
-	       elem_get(&tx, &wanted, 1, &found, &ignored) == 0 && found.elem.set[0] != '\0' &&
-	       strcmp(found.owner, text) != 0;
+	if (nft_tx_open(&tx, &ignored) < 0 ||
+	    elem_get(&tx, wanted, MARK_BITS, found, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < MARK_BITS; i++) {
+		if (found[i].elem.set[0] != '\0' && strcmp(found[i].owner, text) != 0)
+			return true;
+	}
+	return false;
 }
 
 int nft_recorded(enum nft_user user, const struct owner *owner, struct nft_item **ret,

@@ -57,21 +57,3 @@ int rules_each(struct nft_tx *tx, const struct rules_of *of,
 	}
 	return nft_tx_query(tx, take_rule, &walk, err);
 }
-
-static int count_one(const struct nftnl_rule *rule, void *arg)
-{
-	(void)rule;
-	++*(size_t *)arg;
-	return 0;
-}
-
-int rules_count(struct nft_tx *tx, const struct rules_of *of, size_t *ret, struct cni_error *err)
-{
-	int r;
-
-	do {
-		*ret = 0;
-		r = rules_each(tx, of, count_one, ret, err);
-	} while (r < 0 && err->sys == EINTR && !nft_tx_expired(tx));
-	return r;
-}

@@ -20,6 +20,3 @@ struct rules_of {
 int rules_each(struct nft_tx *tx, const struct rules_of *of,
 	       int (*each)(const struct nftnl_rule *rule, void *arg), void *arg,
 	       struct cni_error *err);
-
-/* How many there are; asks again by itself. */
-int rules_count(struct nft_tx *tx, const struct rules_of *of, size_t *ret, struct cni_error *err);

@@ -2,12 +2,12 @@
 /*
  * Theory of operation.
  *
- * Everything here is constant, or a pure function of a chain's name, so that two programs that
- * build it at the same time want the same, and a flushed chain can be filled again without asking
- * anybody. The table is created with NLM_F_EXCL: of two builders one wins whole, the other one
- * looks again. Nothing is deleted as long as the rules are there, since a deletion costs 15 to
- * 20 ms of RCU with nft's commit mutex held; rules are put again only when the use counts of
- * the chains say that somebody flushed them.
+ * Everything here is constant, and in skeleton_named.c a pure function of a chain's name, so that
+ * two programs that build it at the same time want the same, and a flushed chain can be filled
+ * again without asking anybody. The table is created with NLM_F_EXCL: of two builders one wins
+ * whole, the other one looks again. Nothing is deleted as long as the rules are there, since a
+ * deletion costs 15 to 20 ms of RCU with nft's commit mutex held; rules are put again only when the
+ * use counts of the chains say that somebody flushed them.
  *
  * The rules say: a new connection to a local address is looked up by (address, protocol, port) and
  * then by (protocol, port); what leaves is masqueraded if it was redirected and comes from the
@@ -33,12 +33,10 @@
 
 /* clang-format off */
 static const struct set_def inet_sets[] = {
-	{ "masq4", T_IP4, 4, ORDER_BIG, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod: masquerade to all but its own subnet" },
-	{ "masq6", T_IP6, 16, ORDER_BIG, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod: masquerade to all but its own subnet" },
 	{ "pod4", T_IFNAME, 16, ORDER_HOST, T_IP4, 4, ORDER_BIG, "host interface: the pod's address" },
 	{ "pod6", T_IFNAME, 16, ORDER_HOST, T_IP6, 16, ORDER_BIG, "host interface: the pod's address" },
-	{ "snat4", CONCAT3(T_IP4, T_PROTO, T_PORT), 12, ORDER_NONE, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod, protocol, host port: clients to masquerade" },
-	{ "snat6", CONCAT3(T_IP6, T_PROTO, T_PORT), 24, ORDER_NONE, NFT_DATA_VERDICT, 0, ORDER_NONE, "pod, protocol, host port: clients to masquerade" },
+	{ "snat-all4", CONCAT3(T_IP4, T_PROTO, T_PORT), 12, ORDER_NONE, 0, 0, 0, "pod, protocol, host port: masquerade every client" },
+	{ "snat-all6", CONCAT3(T_IP6, T_PROTO, T_PORT), 24, ORDER_NONE, 0, 0, 0, "pod, protocol, host port: masquerade every client" },
 };
 
 /* One family of maps for all, and one per list of conditions. */
@@ -59,10 +57,9 @@ const struct chain_def inet_chains[] = {
 	{ "guard", "filter", NF_INET_PRE_ROUTING, -300, 2, 0, "route_localnet must not open 127.0.0.0/8 to pods and neighbours" },
 	{ "prerouting", "nat", NF_INET_PRE_ROUTING, -95, 1, 0, NULL },
 	{ "output", "nat", NF_INET_LOCAL_OUT, -95, 1, 0, NULL },
-	{ "snat-all", NULL, 0, 0, 1, 0, NULL },
 	{ "hostport-clients", NULL, 0, 0, 6, 1, NULL },
-	{ "postrouting", "nat", NF_INET_POST_ROUTING, 105, 3, 0, NULL },
-	{ "forward", "filter", NF_INET_FORWARD, -5, 8, 0, "marks what pods may forward; a rule in iptables' FORWARD accepts the mark", true },
+	{ "postrouting", "nat", NF_INET_POST_ROUTING, 105, 1, 0, NULL },
+	{ "forward", "filter", NF_INET_FORWARD, -5, 2, 0, "marks what pods may forward; a rule in iptables' FORWARD accepts the mark", true },
 };
 const size_t n_inet_chains = ARRAY_SIZE(inet_chains);
 
@@ -71,6 +68,8 @@ const struct chain_def bridge_chains[] = {
 };
 const size_t n_bridge_chains = ARRAY_SIZE(bridge_chains);
 /* clang-format on */
+
+const uint8_t port_protocols[N_PORT_PROTOCOLS] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 
 /* ---- tables, chains, sets */
 
@@ -173,7 +172,7 @@ static void put_to_local(struct nft_tx *tx, const char *chain)
 	rule_end(&rule, &fib_rule);
 }
 
-static void put_masquerade(struct nft_tx *tx, const char *chain, const struct ipnet *from)
+void put_masquerade(struct nft_tx *tx, const char *chain, const struct ipnet *from)
 {
 	struct nft_rule rule;
 
@@ -184,29 +183,15 @@ static void put_masquerade(struct nft_tx *tx, const char *chain, const struct ip
 	rule_end(&rule, &masq_rule);
 }
 
-static void put_return(struct nft_tx *tx, const char *chain, const struct ipnet *to)
-{
-	struct nft_rule rule;
-
-	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, chain);
-	rule_addr_in(&rule, ADDR_DST, to);
-	rule_verdict(&rule, NFT_RETURN, NULL);
-	rule_end(&rule, &plain_rule);
-}
-
-/* meta l4proto P ip daddr . meta l4proto . ct original proto-dst vmap @snat4: nft gives the ports
- * of a ct expression a type only if it knows the protocol. */
+/* meta l4proto P ip daddr . meta l4proto . ct original proto-dst @snat-all4 masquerade: nft gives
+ * the ports of a ct expression a type only if it knows the protocol. */
 static void put_clients(struct nft_tx *tx, int family, uint8_t protocol)
 {
-	bool four = family == AF_INET;
 	struct nft_rule rule;
 
-	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "hostport-clients");
-	rule_l4proto(&rule, protocol);
-	rule_load_addr(&rule, family, ADDR_DST);
-	rule_meta(&rule, NFT_META_L4PROTO, four ? REG_WORD1 : REG_2);
-	rule_ct(&rule, NFT_CT_PROTO_DST, true, four ? REG_WORD2 : REG_WORD5);
-	rule_map(&rule, four ? "snat4" : "snat6", REG_VERDICT);
+	begin_clients(&rule, tx, family, protocol);
+	rule_lookup(&rule, family == AF_INET ? "snat-all4" : "snat-all6", 0);
+	rule_masquerade(&rule);
 	rule_end(&rule, &ct_rule);
 }
 
@@ -221,32 +206,19 @@ static void put_postrouting(struct nft_tx *tx)
 	rule_cmp_u32(&rule, NFT_CMP_NEQ, 0);
 	rule_verdict(&rule, NFT_JUMP, "hostport-clients");
 	rule_end(&rule, &ct_rule);
-
-	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "postrouting");
-	rule_load_addr(&rule, AF_INET, ADDR_SRC);
-	rule_map(&rule, "masq4", REG_VERDICT);
-	rule_end(&rule, &plain_rule);
-
-	rule_begin(&rule, tx, NFPROTO_INET, NFT_TABLE, "postrouting");
-	rule_load_addr(&rule, AF_INET6, ADDR_SRC);
-	rule_map(&rule, "masq6", REG_VERDICT);
-	rule_end(&rule, &plain_rule);
 }
 
 static void put_inet_rules(struct nft_tx *tx)
 {
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
-
 	put_hostports(tx, "hostports", "");
 	put_guard(tx, ADDR_DST);
 	put_guard(tx, ADDR_SRC);
 	put_to_local(tx, "prerouting");
 	put_to_local(tx, "output");
-	put_masquerade(tx, "snat-all", NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		put_clients(tx, AF_INET, protocols[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
-		put_clients(tx, AF_INET6, protocols[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(port_protocols); i++) {
+		put_clients(tx, AF_INET, port_protocols[i]);
+		put_clients(tx, AF_INET6, port_protocols[i]);
+	}
 	put_postrouting(tx);
 }
 
@@ -322,46 +294,6 @@ bool skeleton_again(const struct nft_tx *tx, const struct cni_error *err)
 	return nft_tx_again(tx, err) || (err->sys == EEXIST && !nft_tx_expired(tx));
 }
 
-unsigned skeleton_chain_rules(const char *name)
-{
-	struct ipnet net;
-	uint8_t bit;
-
-	if (chain_parse(name, "masq-", &net))
-		return 3;
-	if (chain_parse(name, "snat-", &net))
-		return 2;
-	return chain_parse_mark(name, &bit) ? 1 : 0;
-}
-
-void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again)
-{
-	static const struct chain_def named = { .name = "chain of a subnet or bit" };
-	bool masq = strncmp(name, "masq-", 5) == 0;
-	struct ipnet net, other;
-	uint8_t bit;
-
-	if (skeleton_chain_rules(name) == 0)
-		return;
-	put_chain_def(tx, NFPROTO_INET, &named, name);
-	if (again)
-		flush_chain(tx, NFPROTO_INET, name);
-	if (chain_parse_mark(name, &bit)) {
-		put_mark_rule(tx, name, bit);
-		return;
-	}
-	if (!chain_parse(name, masq ? "masq-" : "snat-", &net))
-		return;
-	if (masq && ipnet_parse(ip_is4(&net.addr) ? "224.0.0.0/4" : "ff00::/8", &other)) {
-		put_return(tx, name, &net);
-		put_return(tx, name, &other);
-		put_masquerade(tx, name, NULL);
-	} else if (ipnet_parse(ip_is4(&net.addr) ? "127.0.0.0/8" : "::1/128", &other)) {
-		put_masquerade(tx, name, &net);
-		put_masquerade(tx, name, &other);
-	}
-}
-
 void skeleton_put_conditions(struct nft_tx *tx, const char hash[17])
 {
 	static const struct chain_def conditions = { .name = "chain of conditions" };
@@ -376,31 +308,4 @@ void skeleton_put_conditions(struct nft_tx *tx, const char hash[17])
 	put_chain_def(tx, NFPROTO_INET, &conditions, name);
 	flush_chain(tx, NFPROTO_INET, name);
 	put_hostports(tx, name, suffix);
-}
-
-static bool put_name(struct set_name *out, size_t *n, const char *name, const char *suffix)
-{
-	return text_format(out[(*n)++].name, NFT_NAME, "%s%s", name, suffix);
-}
-
-size_t skeleton_fixed_sets(enum nft_user user, struct set_name out[SKELETON_FIXED_SETS])
-{
-	size_t n = 0;
-
-	if (user == NFT_MASQ) {
-		for (size_t i = 0; i < 4; i++)
-			(void)put_name(out, &n, inet_sets[i].name, "");
-	} else if (user == NFT_FIREWALL) {
-		for (size_t i = 0; i < N_FORWARD_SETS; i++)
-			(void)put_name(out, &n, forward_sets[i].name, "");
-	} else if (user == NFT_PORTMAP) {
-		for (size_t i = 0; i < ARRAY_SIZE(port_sets); i++)
-			(void)put_name(out, &n, port_sets[i].name, "");
-		(void)put_name(out, &n, "snat4", "");
-		(void)put_name(out, &n, "snat6", "");
-	} else {
-		for (size_t i = 0; i < ARRAY_SIZE(bridge_sets); i++)
-			(void)put_name(out, &n, bridge_sets[i].name, "");
-	}
-	return n;
 }

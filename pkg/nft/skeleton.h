@@ -13,16 +13,15 @@
  * subnets are functions of their names and part of it, too.
  */
 #ifndef SKELETON_LAYOUT /* tests build the programs of the next one */
-#define SKELETON_LAYOUT 1
+#define SKELETON_LAYOUT 2
 #endif
 
-/* A subnet chain that somebody wants, whether it is there, and with how many rules: elements count
- * as uses of the chain that they lead to, so its use count does not tell that somebody flushed it.
- */
+/* A chain of a subnet or mark that somebody wants, whether it is there, and the kernel's use count:
+ * its rules and those that lead to it. */
 struct subnet_chain {
 	char name[NFT_NAME];
 	bool there;
-	unsigned rules;
+	unsigned use;
 };
 
 struct skeleton {
@@ -43,7 +42,7 @@ bool skeleton_is_newer(const struct skeleton *found);
 
 /*
  * Read, in one send: the ruleset's generation (into tx), the table of `user`, the use counts of its
- * chains, and which of `chains` exist and have their rules. What only NFT_FIREWALL needs is made
+ * chains, and of those among `chains` that exist. What only NFT_FIREWALL needs is made
  * with its first attachment: a table without it is sound for the others. One of another layout is
  * not sound.
  */
@@ -62,15 +61,23 @@ void skeleton_put(struct nft_tx *tx, const struct skeleton *found);
  * look? Somebody changed something meanwhile, or made the table first; not past the deadline. */
 bool skeleton_again(const struct nft_tx *tx, const struct cni_error *err);
 
-/* One chain that is a function of its name (`again`: it exists, its rules are put again). Names
- * that are none of ours: nothing. */
+/* One chain that is a function of its name, its sets, and what leads there. `again`: it exists, its
+ * rules are put again; the chains that lead there are put again, too. Names that are none of ours:
+ * nothing. */
 void skeleton_put_chain(struct nft_tx *tx, const char *name, bool again);
+
+struct set_name {
+	char name[NFT_NAME];
+};
+/* The sets whose elements lead to such a chain: their number, 0 for any other name. */
+size_t skeleton_chain_sets(const char *name, struct set_name out[2]);
 
 /* The maps and the chain of one list of conditions: "hostports-<hash>". */
 void skeleton_put_conditions(struct nft_tx *tx, const char hash[17]);
 
-/* "masq-…" and "snat-…" with a subnet, "mark-…" with a bit: its rules, 0 for any other name. */
-unsigned skeleton_chain_rules(const char *name);
+/* "masq-…" and "snat-…" with a subnet, "mark-…" with a bit: its use count with all rules there; 0
+ * for any other name. */
+unsigned skeleton_chain_use(const char *name);
 
 /* Names and use counts of all chains of our table `family`; *ret malloc'd, the caller's. */
 struct chain_found {
@@ -81,10 +88,7 @@ int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret
 		    struct cni_error *err);
 
 /* The names of all sets and maps that items of `user` may be in: all there are in a table of
- * another layout. */
-struct set_name {
-	char name[NFT_NAME];
-};
+ * another layout, none in somebody else's table. *ret malloc'd, the caller's. */
 int skeleton_sets(struct nft_tx *tx, enum nft_user user, struct set_name **ret, size_t *ret_n,
 		  struct cni_error *err);
 

@@ -27,7 +27,6 @@ uint16_t skeleton_family(enum nft_user user)
 
 /* Items of the questions: chains of the skeleton come first, then the caller's. */
 #define ITEM_TABLE 1000001
-#define ITEM_RULES 1000002
 
 struct look {
 	struct nft_tx *tx;
@@ -103,14 +102,10 @@ static void judge_chain(struct look *look, const struct chain_def *def, uint32_t
 	look->found->base_sound &= def->firewall;
 }
 
-/* Not by libnftnl, which would read every expression of every rule. */
-static void count_rule(struct look *look, const struct nlmsghdr *nlh)
+static void see_named(struct subnet_chain *chain, uint32_t use)
 {
-	const char *table = "", *chain = "";
-
-	read_names(nlh, NFTA_RULE_TABLE, &table, NFTA_RULE_CHAIN, &chain);
-	for (size_t i = 0; strcmp(table, NFT_TABLE) == 0 && i < look->n; i++)
-		look->chains[i].rules += strcmp(look->chains[i].name, chain) == 0;
+	chain->there = true;
+	chain->use = use;
 }
 
 static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
@@ -121,14 +116,12 @@ static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *orig
 
 	if (origin->item == ITEM_TABLE)
 		read_table(look, nlh);
-	else if (origin->item == ITEM_RULES)
-		count_rule(look, nlh);
 	else if (!read_chain(nlh, name, &use))
 		return 0;
-	else if (origin->item >= look->n_defs)
-		look->chains[origin->item - look->n_defs].there = true;
-	else
+	else if (origin->item < look->n_defs)
 		judge_chain(look, &look->defs[origin->item], use);
+	else
+		see_named(&look->chains[origin->item - look->n_defs], use);
 	return 0;
 }
 
@@ -147,23 +140,6 @@ static void ask(struct nft_tx *tx, uint16_t type, uint16_t family, const char *c
 		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
 	}
 	nft_tx_end(tx, nlh);
-}
-
-/* In the same send: one list of rules is all that a socket lets run at a time. */
-static void ask_rules(const struct look *look, uint16_t family)
-{
-	const struct nft_origin origin = { .what = "rules", .item = ITEM_RULES };
-	struct nlmsghdr *nlh;
-
-	if (look->n == 0)
-		return;
-	nlh = nft_tx_msg(look->tx, NFT_MSG_GETRULE, family, NLM_F_DUMP, &origin);
-	if (nlh == NULL)
-		return;
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, NFT_TABLE);
-	if (look->n == 1)
-		mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, look->chains[0].name);
-	nft_tx_end(look->tx, nlh);
 }
 
 static const char *family_text(const struct skeleton *found)
@@ -228,7 +204,7 @@ static int judge(const struct look *look, struct cni_error *err)
 	for (size_t i = 0; i < look->n; i++) {
 		const struct subnet_chain *c = &look->chains[i];
 
-		if (c->there && c->rules < skeleton_chain_rules(c->name))
+		if (c->there && c->use < skeleton_chain_use(c->name))
 			look->found->sound = look->found->base_sound = false;
 	}
 	if (!look->found->there || skeleton_is_older(look->found) || skeleton_is_newer(look->found))
@@ -260,10 +236,9 @@ int skeleton_look(struct nft_tx *tx, enum nft_user user, struct subnet_chain *ch
 		ask(tx, NFT_MSG_GETCHAIN, family, look.defs[i].name, i);
 	for (size_t i = 0; i < n; i++) {
 		chains[i].there = false;
-		chains[i].rules = 0;
+		chains[i].use = 0;
 		ask(tx, NFT_MSG_GETCHAIN, family, chains[i].name, look.n_defs + i);
 	}
-	ask_rules(&look, family);
 	if (nft_tx_query(tx, look_answer, &look, err) < 0)
 		return -1;
 	return judge(&look, err);
@@ -333,22 +308,6 @@ int skeleton_chains(struct nft_tx *tx, uint16_t family, struct chain_found **ret
 	return 0;
 }
 
-static size_t add_twins(struct set_name *out, const struct chain_found *chains, size_t n)
-{
-	static const char *const names[] = { "hostip4", "hostport4", "hostip6", "hostport6" };
-	static const char prefix[] = "hostports-";
-	size_t used = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(chains[i].name, prefix, strlen(prefix)) != 0)
-			continue;
-		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
-			(void)text_format(out[used++].name, NFT_NAME, "%s-%s", names[k],
-					  chains[i].name + strlen(prefix));
-	}
-	return used;
-}
-
 static int list_set(const struct nlmsghdr *nlh, const struct nft_origin *origin, void *arg)
 {
 	struct list *list = arg;
@@ -366,38 +325,46 @@ static int list_set(const struct nlmsghdr *nlh, const struct nft_origin *origin,
 	return 0;
 }
 
-static int every_set(struct nft_tx *tx, uint16_t family, struct set_name **ret, size_t *ret_n,
-		     struct cni_error *err)
+/* Whose a set is, by how its name begins. */
+static bool belongs(const char *set, enum nft_user user)
 {
-	struct list list;
+	static const struct {
+		const char *begin;
+		enum nft_user user;
+	} of[] = {
+		{ "masq-", NFT_MASQ },	     { "pod", NFT_MASQ },
+		{ "hostip", NFT_PORTMAP },   { "hostport", NFT_PORTMAP },
+		{ "snat-", NFT_PORTMAP },    { "self", NFT_PORTMAP },
+		{ "forward", NFT_FIREWALL }, { "bridges", NFT_FIREWALL },
+		{ "own", NFT_FIREWALL },     { "isolated", NFT_FIREWALL },
+		{ "allowed", NFT_SPOOF },    { "checked", NFT_SPOOF },
+	};
 
-	if (list_all(tx, NFT_MSG_GETSET, family, list_set, &list, err) < 0)
-		return -1;
-	*ret = list.items;
-	*ret_n = list.n;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+		if (of[i].user == user && strncmp(set, of[i].begin, strlen(of[i].begin)) == 0)
+			return true;
+	}
+	return false;
 }
 
 int skeleton_sets(struct nft_tx *tx, enum nft_user user, struct set_name **ret, size_t *ret_n,
 		  struct cni_error *err)
 {
-	scoped_free struct chain_found *chains = NULL;
 	struct skeleton found;
 	struct set_name *sets;
+	struct list list;
 	size_t n = 0;
 
-	if (skeleton_look(tx, user, NULL, 0, &found, err) < 0)
+	if (skeleton_look(tx, user, NULL, 0, &found, err) < 0 ||
+	    list_all(tx, NFT_MSG_GETSET, found.family, list_set, &list, err) < 0)
 		return -1;
-	if (skeleton_is_older(&found) || skeleton_is_newer(&found))
-		return every_set(tx, found.family, ret, ret_n, err);
-
-	if (user == NFT_PORTMAP && skeleton_chains(tx, NFPROTO_INET, &chains, &n, err) < 0)
-		return -1;
-	sets = calloc(SKELETON_FIXED_SETS + 4 * n, sizeof(*sets));
-	if (sets == NULL)
-		return cni_fail_sys_code(err, CNI_INTERNAL, ENOMEM, "list the maps of nftables");
-	*ret_n = skeleton_fixed_sets(user, sets);
-	*ret_n += add_twins(sets + *ret_n, chains, n);
+	sets = list.items;
+	for (size_t i = 0; found.there && i < list.n; i++) {
+		if (skeleton_is_older(&found) || skeleton_is_newer(&found) ||
+		    belongs(sets[i].name, user))
+			sets[n++] = sets[i];
+	}
 	*ret = sets;
+	*ret_n = n;
 	return 0;
 }

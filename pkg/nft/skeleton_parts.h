@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nft/expr.h"
 #include "nft/skeleton.h"
 
 /* What skeleton.c puts and skeleton_look.c compares. */
@@ -21,8 +22,9 @@ struct chain_def {
 
 /* nft's numbers of its data types; a concatenation is six bits for each, first one on top. */
 enum { T_IP4 = 7, T_IP6 = 8, T_ETHER = 9, T_PROTO = 12, T_PORT = 13, T_IFNAME = 41 };
-#define CONCAT2(a, b)	 ((a) << 6 | (b))
-#define CONCAT3(a, b, c) (CONCAT2(a, b) << 6 | (c))
+#define CONCAT2(a, b)	    ((a) << 6 | (b))
+#define CONCAT3(a, b, c)    (CONCAT2(a, b) << 6 | (c))
+#define CONCAT4(a, b, c, d) (CONCAT3(a, b, c) << 6 | (d))
 
 enum { ORDER_NONE, ORDER_HOST, ORDER_BIG }; /* nft's byte orders; concatenations have none */
 
@@ -46,11 +48,17 @@ extern const struct chain_def bridge_chains[];
 extern const size_t n_bridge_chains;
 
 extern const struct set_def forward_sets[];
-#define N_FORWARD_SETS 5
+#define N_FORWARD_SETS 3
 
-/* The rules of chain forward, and of a chain "mark-…". */
+/* The rules of chain forward, but those that lead to marks. */
 void put_forward_rules(struct nft_tx *tx);
-void put_mark_rule(struct nft_tx *tx, const char *chain, uint8_t bit);
 
-#define SKELETON_FIXED_SETS 8
-size_t skeleton_fixed_sets(enum nft_user user, struct set_name out[SKELETON_FIXED_SETS]);
+/* [ip saddr FROM] masquerade */
+void put_masquerade(struct nft_tx *tx, const char *chain, const struct ipnet *from);
+
+/* Protocols that host ports are for. */
+#define N_PORT_PROTOCOLS 3
+extern const uint8_t port_protocols[N_PORT_PROTOCOLS];
+
+/* meta l4proto P ip daddr . meta l4proto . ct original proto-dst …: in chain hostport-clients. */
+void begin_clients(struct nft_rule *rule, struct nft_tx *tx, int family, uint8_t protocol);

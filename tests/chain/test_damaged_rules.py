@@ -76,7 +76,7 @@ FOREIGN = """
 add element inet podwire hostport4 { tcp . 31000 : 198.51.100.1 . 80 }
 add element inet podwire hostport6 { tcp . 31000 comment "crowd nobody eth0 and more" : 2001:db8::1 . 80 }
 add element inet podwire hostip4 { 192.0.2.1 . tcp . 31001 comment "by hand" : 198.51.100.1 . 80 }
-add element inet podwire masq4 { 198.51.100.1 comment "by hand" : goto masq-10.77.0.0-23 }
+add element inet podwire masq-10.77.0.0-23 { 198.51.100.1 comment "by hand" }
 add element inet podwire pod4 { "lo" comment "by hand" : 198.51.100.1 }
 add element bridge podwire allowed { "byhand" . 02:00:00:00:00:01 comment "by hand" }
 add rule inet podwire forward counter comment "by hand"

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from trials import BRIDGE, CHAINED, PLAIN, HostLocal, Subject, failing_add, failing_del, one_each  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
-LINK, SPOOF, MASQ = r"^(host|a) (link|addr|route|qdisc)", r" set (allowed|checked) |/spoof-", r" set (masq|pod)[46] |/masq-"
+LINK, SPOOF, MASQ = r"^(host|a) (link|addr|route|qdisc)", r" set (allowed|checked) |/spoof-", r" set (masq-\S+|pod[46]) |/masq-"
 ADDRESS = r"/networks/"
 
 

@@ -8,7 +8,7 @@ import re
 from crowd import NETWORK, Crowd, eq
 from world import main, test
 
-NEWER = "layout 2 of a newer Podwire; this program knows layout 1"
+NEWER = "layout 3 of a newer Podwire; this program knows layout 2"
 
 
 NINE = """table inet podwire {
@@ -49,14 +49,14 @@ def nothing_of(w, pod):
 def an_upgrade_with_pods_running(w):
     crowd, (a, b, c, d), old, new = both(w)
     crowd.add([a, b])
-    eq(layouts(w), ["1", "1"], "layouts")
+    eq(layouts(w), ["2", "2"], "layouts")
     # The new ones look at the old table: nothing is missing from it yet but the number.
     using(w, new, lambda: crowd.call("DEL", b)).ok()
     nothing_of(w, b)
     crowd.traffic(a)
     eq(sorted(using(w, new, lambda: crowd.check(a))), ["bridge", "firewall", "portmap"], "whose CHECK fails")
     using(w, new, lambda: crowd.call("ADD", c)).ok()
-    eq(layouts(w), ["2", "2"], "layouts")
+    eq(layouts(w), ["3", "3"], "layouts")
     crowd.traffic(a, c)
     for pod in (a, c):
         eq(using(w, new, lambda pod=pod: crowd.check(pod)), {}, f"CHECK of {pod.name}")
@@ -91,7 +91,7 @@ def both_at_once(w):
     a, b, c, d = pods
     crowd.add([a, b])
     crowd.at_once(("DEL", a), ("DEL", b, {"path": new}), ("ADD", c, {"path": new}), ("ADD", d, {"path": new}))
-    eq(layouts(w), ["2", "2"], "layouts")
+    eq(layouts(w), ["3", "3"], "layouts")
     crowd.traffic(c, d)
     crowd.at_once(("DEL", c), ("DEL", d, {"path": new}))
     for pod in pods:
@@ -103,10 +103,10 @@ def maps_that_nobody_knows(w):
     """A table of layout 9 with other maps and other keys: DEL and GC go by the comments, of all maps."""
     crowd, (a, b, c, d), old, new = both(w)
     crowd.add([a, b, c])
-    text = w.sh("nft list ruleset").stdout.replace("Podwire layout 1", "Podwire layout 9")
-    text = re.sub(r"\b(hostport|hostip|masq|snat|pod|forward)([46])\b", r"nine-\1-\2", text)
+    text = w.sh("nft list ruleset").stdout.replace("Podwire layout 2", "Podwire layout 9")
+    text = re.sub(r"(?<=[@ ])((hostport|hostip|pod|self)[46]|(masq|snat|forward4|forward6)-[\w.-]+)(?! {\n\t\t(?:ip|meta))", r"nine-\1", text)
     w.sh("nft -f -", input="flush ruleset\n" + text + NINE)
-    assert "nine-masq-4" in w.sh("nft list ruleset").stdout
+    assert "nine-pod4" in w.sh("nft list ruleset").stdout
     crowd.traffic(a, b, c)
     crowd.call("DEL", a).ok()
     nothing_of(w, a)
@@ -120,7 +120,7 @@ def maps_that_nobody_knows(w):
     nothing_of(w, c)
     plain = {"cniVersion": "1.1.0", "name": "plain", "type": "bridge", "bridge": "br7", "ipam": {}}
     w.call("bridge", "ADD", plain, d, id="d").ok()  # needs no table, and leaves that one alone
-    assert "nine-masq-4" in w.sh("nft list ruleset").stdout
+    assert "nine-pod4" in w.sh("nft list ruleset").stdout
 
 
 if __name__ == "__main__":

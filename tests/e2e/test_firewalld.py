@@ -126,7 +126,7 @@ def what_firewalld_refuses(w):
     fw.call("zone.addSource", "work", addresses(a)[1])
     w.call("firewall", "ADD", conf, a, id="a").fails(101, "ZONE_CONFLICT")
     eq([fw.sources(), fw.sources("work")], [[], [addresses(a)[1]]], "zones")
-    eq((w.sh("nft list map inet podwire forward4").stdout.count("comment \"fwnet"),
+    eq((w.sh("nft list set inet podwire forward4-12").stdout.count("comment \"fwnet"),
         w.files("/run/podwire/attachments").count("firewall-")), (0, 0), "elements and records")
     fw.stop()
     w.call("firewall", "ADD", {**conf, "backend": "firewalld"}, a, id="a").fails(100, "firewalld does not run")
@@ -244,7 +244,7 @@ def a_bus_that_does_not_answer(w):
     w.sh(f"kill -STOP {fw.process.pid}")
     conf = {"cniVersion": "1.1.0", "name": "fwnet", "type": "firewall"}
     w.call("firewall", "DEL", conf, "", id="a").fails(11, "no answer on the system bus in 10 s")
-    eq(w.sh("nft list map inet podwire forward4").stdout.count("comment \"fwnet"), 0, "elements go all the same")
+    eq(w.sh("nft list set inet podwire forward4-12").stdout.count("comment \"fwnet"), 0, "elements go all the same")
     w.sh(f"kill -CONT {fw.process.pid}")
     w.call("firewall", "DEL", conf, "", id="a").ok()
     eq(fw.sources(), [], "sources")

@@ -337,8 +337,8 @@ def their_pod_that_comes_between_list_and_change(w, kind):
     eq(named(w, IDS[0]), [], "rules that name our DEL's pod")
 
 
-OURS_LEFT = ["allowed", "checked", "hostip4", "hostip6", "hostport4", "hostport6", "masq4", "masq6", "pod4", "pod6",
-             "snat4", "snat6"]
+OURS_LEFT = ["allowed", "checked", "hostip4", "hostip6", "hostport4", "hostport6",
+             "masq-10.88.0.0-24", "masq-fd88---64", "pod4", "pod6", "snat-10.88.0.0-24", "snat-fd88---64"]
 
 
 def guide(w, heading):

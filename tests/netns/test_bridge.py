@@ -542,7 +542,7 @@ def check_sees_every_loss(w):
         w.call("bridge", "CHECK", c, a).fails(103, text)
         a.sh(mends)
         w.call("bridge", "CHECK", c, a).ok()
-    w.sh("nft delete element inet podwire masq4 { 10.1.2.2 }")
+    w.sh("nft delete element inet podwire masq-10.1.2.0-24 { 10.1.2.2 }")
     w.call("bridge", "CHECK", c, a).fails(103, "10.1.2.2")
     w.call("bridge", "CHECK", {k: v for k, v in c.items() if k != "prevResult"}, a).fails(7, "prevResult")
 

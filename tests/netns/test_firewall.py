@@ -44,11 +44,10 @@ def forward(w, family=4, program="iptables"):
 
 
 def elements(w):
-    """forward4 and forward6, as (address, owner)."""
+    """Those of the sets forward4-BIT and forward6-BIT, as (address, owner)."""
     found = []
-    for name in ("forward4", "forward6"):
-        text = w.sh(f"nft list map inet podwire {name}", check=False).stdout
-        found += re.findall(r'(\S+) comment "([^"]*)" : goto mark-\d+', text)
+    for text in re.findall(r"set forward[46]-\d+ {.*?\n\t}", w.sh("nft list ruleset").stdout, re.S):
+        found += re.findall(r'([\d.a-f:]+) comment "(\S+ \S+ [^"]*)"', text.split("elements", 1)[-1])
     return sorted(found)
 
 
@@ -495,7 +494,7 @@ def check_sees_what_is_missing(w):
     net = network()
     add(w, a, net)
     address = a.ips("eth0", 4)[0].split("/")[0]
-    for damage, text in ((f"nft delete element inet podwire forward4 '{{ {address} }}'", "its element is missing"),
+    for damage, text in ((f"nft delete element inet podwire forward4-12 '{{ {address} }}'", "its element is missing"),
                          ("nft flush chain inet podwire forward", "lacks chains or rules"),
                          ("nft flush chain inet podwire mark-12", "mark-12")):
         w.sh(damage)

@@ -34,7 +34,7 @@ static void skeleton_lists_like_the_reference(void **state)
 	ok(attach_masq(&pod_a, "10.88.0.2/24", &err), &err);
 	ok(attach_masq(&pod_b, "fd88::2/64", &err), &err);
 	sandbox_host_ok(s, "nft list table inet podwire");
-	contains(s->out, "comment \"Podwire layout 1: host ports and masquerade of pods\"");
+	contains(s->out, "comment \"Podwire layout 2: host ports and masquerade of pods\"");
 	contains(s->out, "type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service");
 	contains(s->out, "dnat ip to ip daddr . meta l4proto . th dport map @hostip4");
 	contains(s->out, "dnat ip to meta l4proto . th dport map @hostport4");
@@ -47,14 +47,14 @@ static void skeleton_lists_like_the_reference(void **state)
 	contains(s->out, "type nat hook postrouting priority srcnat + 5; policy accept;");
 	contains(s->out, "fib daddr type local goto hostports");
 	contains(s->out, "ct status dnat jump hostport-clients");
-	contains(s->out,
-		 "meta l4proto tcp ip daddr . meta l4proto . ct original proto-dst vmap @snat4");
-	contains(s->out,
-		 "meta l4proto sctp ip6 daddr . meta l4proto . ct original proto-dst vmap @snat6");
-	contains(s->out, "ip saddr vmap @masq4");
-	contains(s->out, "ip6 saddr vmap @masq6");
-	contains(s->out, "10.88.0.2 comment \"podnet a eth0\" : goto masq-10.88.0.0-24");
-	contains(s->out, "fd88::2 comment \"podnet b eth0\" : goto masq-fd88---64");
+	contains(s->out, "meta l4proto tcp ip daddr . meta l4proto . ct original proto-dst "
+			 "@snat-all4 masquerade");
+	contains(s->out, "meta l4proto sctp ip6 daddr . meta l4proto . ct original proto-dst "
+			 "@snat-all6 masquerade");
+	contains(s->out, "ip saddr @masq-10.88.0.0-24 goto masq-10.88.0.0-24");
+	contains(s->out, "ip6 saddr @masq-fd88---64 goto masq-fd88---64");
+	contains(s->out, "10.88.0.2 comment \"podnet a eth0\"");
+	contains(s->out, "fd88::2 comment \"podnet b eth0\"");
 	contains(s->out,
 		 "ip daddr 10.88.0.0/24 return\n\t\tip daddr 224.0.0.0/4 return\n\t\tmasquerade");
 	contains(s->out,
@@ -293,9 +293,8 @@ static void gc_takes_only_its_network(void **state)
 	ok(attach_masq(&pod_a, "10.88.0.2/24", &err), &err);
 	ok(attach_masq(&pod_b, "10.88.0.3/24", &err), &err);
 	ok(attach_masq(&other, "10.99.0.3/24", &err), &err);
-	sandbox_host_ok(s,
-			"nft add element inet podwire masq4"
-			" '{ 10.88.0.77 comment \"podnet stray eth0\" : goto masq-10.88.0.0-24 }'");
+	sandbox_host_ok(s, "nft add element inet podwire masq-10.88.0.0-24"
+			   " '{ 10.88.0.77 comment \"podnet stray eth0\" }'");
 	ok(gc(NFT_MASQ, only_a, &err), &err);
 	sandbox_host_ok(s, "nft list table inet podwire; ls /run/podwire/attachments | wc -l");
 	contains(s->out, "podnet a eth0");
@@ -377,9 +376,9 @@ static void foreign_table_is_left_alone(void **state)
 	assert_int_equal(attach_masq(&pod_a, "10.88.0.2/24", &err), -1);
 	contains(err.msg, "is not Podwire's");
 	sandbox_host_ok(s, "nft delete table inet podwire;"
-			   " nft add table inet podwire '{ comment \"Podwire layout 2: x\" ; }'");
+			   " nft add table inet podwire '{ comment \"Podwire layout 3: x\" ; }'");
 	assert_int_equal(attach_masq(&pod_a, "10.88.0.2/24", &err), -1);
-	contains(err.msg, "layout 2");
+	contains(err.msg, "layout 3");
 }
 
 int main(void)

@@ -255,7 +255,7 @@ def without_snat_nothing_is_masqueraded(w):
     reaches(node, HOST4, 8080, client=NODE4)
     reaches(w, HOST4, 8080)
     eq(w.sysctl("net.ipv4.conf.cni0.route_localnet"), "0")
-    eq(re.findall(r"map snat4.*?elements", w.sh("nft list map inet podwire snat4").stdout, re.S), [])
+    eq(re.findall(r"snat-\S+", w.sh("nft list table inet podwire | grep -v all").stdout), [])
 
 
 @test
@@ -433,7 +433,7 @@ def del_needs_no_runtime_config(w):
             w.sh("nft delete table inet podwire")
         w.call("portmap", "DEL", conf, None if how == "no netns" else a, id="a").ok()
         text = w.sh("nft list table inet podwire", check=how != "nothing at all").stdout
-        for name in ("hostport4", "hostport6", "snat4", "snat6"):
+        for name in ("hostport4", "hostport6", "snat-10.88.0.0-16", "snat-fd88---64"):
             found = re.search(name + r" \{[^}]*\}?", text)
             assert found is None or "elements" not in found[0], (how, text)
         delete(w, a)
@@ -473,7 +473,7 @@ def check_sees_what_is_missing(w):
     for damage, text in (
         ("nft delete element inet podwire hostport4 '{ tcp . 8080 }'", "host port 0.0.0.0 8080/tcp"),
         ("nft delete element inet podwire hostip4 '{ 192.0.2.1 . tcp . 8081 }'", "host port 192.0.2.1 8081/tcp"),
-        ("nft delete element inet podwire snat6 '{ POD6 . tcp . 8080 }'", "masquerade of host port 8080/tcp"),
+        ("nft delete element inet podwire snat-fd88---64 '{ POD6 . tcp . 8080 }'", "masquerade of host port 8080/tcp"),
         ("nft delete element inet podwire hostport4 '{ tcp . 8080 }';"
          " nft add element inet podwire hostport4 '{ tcp . 8080 comment \"podnet b eth0\" : POD4 . 80 }'",
          'belongs to "podnet b eth0"'),

@@ -28,9 +28,9 @@ static void elements(void **state)
 		const char *set, *chain, *key, *data; /* bytes as the kernel has them */
 		size_t key_len, data_len;
 	} cases[] = {
-		{ NFT_ITEM_MASQ, "10.88.0.2/24", NULL, "masq4", "masq-10.88.0.0-24",
+		{ NFT_ITEM_MASQ, "10.88.0.2/24", NULL, "masq-10.88.0.0-24", "masq-10.88.0.0-24",
 		  "\x0a\x58\x00\x02", "", 4, 0 },
-		{ NFT_ITEM_MASQ, "fd88::2/64", NULL, "masq6", "masq-fd88---64",
+		{ NFT_ITEM_MASQ, "fd88::2/64", NULL, "masq-fd88---64", "masq-fd88---64",
 		  "\xfd\x88\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", "", 16, 0 },
 		{ NFT_ITEM_POD, "10.88.0.2/24", NULL, "pod4", "", "veth0\0\0\0\0\0\0\0\0\0\0\0",
 		  "\x0a\x58\x00\x02", 16, 4 },
@@ -38,11 +38,11 @@ static void elements(void **state)
 		  "\x11\0\0\0\x1f\x90\0\0", "\x0a\x58\x00\x02\x00\x50\0\0", 8, 8 },
 		{ NFT_ITEM_HOSTPORT, "10.88.0.2/24", "192.0.2.1", "hostip4-0123456789abcdef", "",
 		  "\xc0\x00\x02\x01\x11\0\0\0\x1f\x90\0\0", "\x0a\x58\x00\x02\x00\x50\0\0", 12, 8 },
-		{ NFT_ITEM_SNAT, "10.88.0.2/24", NULL, "snat4", "snat-10.88.0.0-24",
+		{ NFT_ITEM_SNAT, "10.88.0.2/24", NULL, "snat-10.88.0.0-24", "snat-10.88.0.0-24",
 		  "\x0a\x58\x00\x02\x11\0\0\0\x1f\x90\0\0", "", 12, 0 },
-		{ NFT_ITEM_FORWARD, "10.88.0.2/24", NULL, "forward4", "mark-12", "\x0a\x58\x00\x02",
-		  "", 4, 0 },
-		{ NFT_ITEM_FORWARD, "fd88::2/64", NULL, "forward6", "mark-12",
+		{ NFT_ITEM_FORWARD, "10.88.0.2/24", NULL, "forward4-12", "mark-12",
+		  "\x0a\x58\x00\x02", "", 4, 0 },
+		{ NFT_ITEM_FORWARD, "fd88::2/64", NULL, "forward6-12", "mark-12",
 		  "\xfd\x88\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", "", 16, 0 },
 	};
 
@@ -113,7 +113,7 @@ static void elements_tell_their_host_port(void **state)
 		e[0].key_len--;
 		assert_false(item_from_elem(&e[0], &back));
 	}
-	assert_false(item_from_elem(&(struct nft_elem){ .set = "masq4", .key_len = 8 },
+	assert_false(item_from_elem(&(struct nft_elem){ .set = "masq-10.1.0.0-16", .key_len = 8 },
 				    &(struct nft_item){ 0 }));
 }
 
@@ -123,11 +123,10 @@ static void chains_of_subnets(void **state)
 		const char *pod, *name;
 	} cases[] = {
 		{ "10.88.5.7/16", "masq-10.88.0.0-16" },
-		{ "10.88.0.2/32", "masq-10.88.0.2-32" },
 		{ "10.88.0.2/0", "masq-0.0.0.0-0" },
 		{ "fd88::2/64", "masq-fd88---64" },
 		{ "::1:2/112", "masq---1-0-112" },
-		{ "fd00:1:2:3:4:5:6:7/128", "masq-fd00-1-2-3-4-5-6-7-128" },
+		{ "fd00:1:2:3:4:5:6:7/127", "masq-fd00-1-2-3-4-5-6-6-127" },
 	};
 
 	(void)state;
@@ -143,11 +142,47 @@ static void chains_of_subnets(void **state)
 	}
 }
 
+/* Who is alone in his subnet shares a chain with all others that are, and a pair says who it is. */
+static void hosts_share_a_chain(void **state)
+{
+	static const struct {
+		const char *pod, *chain, *self;
+		size_t key_len;
+	} cases[] = {
+		{ "10.88.0.2/32", "snat-hosts4", "self4", 16 },
+		{ "fd88::2/128", "snat-hosts6", "self6", 40 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nft_item item = { .kind = NFT_ITEM_SNAT,
+					 .pod = net(cases[i].pod),
+					 .protocol = 6,
+					 .host_port = 8080 };
+		struct nft_elem e[NFT_ITEM_ELEMS];
+		size_t addr = cases[i].key_len / 2 - 4;
+		struct ipnet back;
+
+		assert_int_equal(item_elems(&item, e), 2);
+		assert_string_equal(e[0].set, cases[i].chain);
+		assert_string_equal(e[1].set, cases[i].self);
+		assert_string_equal(e[1].chain, cases[i].chain);
+		assert_int_equal(e[1].key_len, cases[i].key_len);
+		assert_memory_equal(e[1].key, e[1].key + addr, addr);
+		assert_memory_equal(e[1].key + addr, e[0].key, e[0].key_len);
+		assert_true(chain_parse(cases[i].chain, "snat-", &back) && ipnet_is_host(&back));
+		item.snat_all = true;
+		assert_int_equal(item_elems(&item, e), 1);
+		assert_string_equal(e[0].set, i == 0 ? "snat-all4" : "snat-all6");
+	}
+}
+
 static void chains_that_are_none(void **state)
 {
 	static const char *const names[] = {
 		"snat-all",	     "snat-",		"snat-10.88.0.2-24",	"snat-10.88.0.0",
 		"snat-10.88.0.0-33", "snat-fd88--2-64", "snat-10.88.0.0-24-24", "snat-x-24",
+		"snat-10.88.0.2-32", "snat-hosts",	"snat-hosts45",		"snat-hosts4-32",
 		"hostports"
 	};
 	struct ipnet back;
@@ -266,6 +301,7 @@ int main(void)
 		cmocka_unit_test(spoof_is_two_elements),
 		cmocka_unit_test(elements_tell_their_host_port),
 		cmocka_unit_test(chains_of_subnets),
+		cmocka_unit_test(hosts_share_a_chain),
 		cmocka_unit_test(chains_that_are_none),
 		cmocka_unit_test(owners),
 		cmocka_unit_test(comments_of_others),
