@@ -26,8 +26,7 @@ bool nft_forwarded_by_other(const struct owner *owner, const struct ip *ip)
 		wanted[bit] = &elems[bit];
 	}
 	owner_text(owner, text);
-	if (nft_tx_open(&tx, &ignored) < 0 ||
-	    elem_get(&tx, wanted, MARK_BITS, found, &ignored) < 0)
+	if (nft_tx_open(&tx, &ignored) < 0 || elem_get(&tx, wanted, MARK_BITS, found, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < MARK_BITS; i++) {
 		if (found[i].elem.set[0] != '\0' && strcmp(found[i].owner, text) != 0)

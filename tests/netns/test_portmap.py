@@ -441,6 +441,33 @@ def del_needs_no_runtime_config(w):
 
 
 @test
+def pods_alone_in_their_subnets(w):
+    """An IPAM gives /32 and /128 (Calico's does): one chain serves all, and each is its own client and nobody else's."""
+    w.neighbour()
+    forward(w)
+    a, b = w.pod("a"), w.pod("b")
+    for number, pod in ((8080, a), (8081, b)):
+        prev = w.chain({**conflist(), "plugins": [{**conflist()["plugins"][0], "ipMasq": False}]}, "ADD", pod, id=pod.name).ok().json
+        for ip in prev["ips"]:
+            ip["address"] = ip["address"].split("/")[0] + ("/128" if ":" in ip["address"] else "/32")
+        conf = {**conflist()["plugins"][1], "name": "podnet", "cniVersion": "1.1.0", "prevResult": prev,
+                "runtimeConfig": caps(port(number))}
+        w.call("portmap", "ADD", conf, pod, id=pod.name).ok()
+        w.call("portmap", "CHECK", conf, pod, id=pod.name).ok()
+        pod.serve(80, text=pod.name)
+    chains = re.findall(r"chain (snat-\S+)", w.sh("nft list table inet podwire").stdout)
+    eq(chains, ["snat-hosts4", "snat-hosts6"], "chains")
+    for host, gateway, address in ((HOST4, "10.88.0.1", "10.88.0.2"), (HOST6, "fd88::1", "fd88::2")):
+        reaches(a, host, 8080, client=gateway, text="a")
+        reaches(b, host, 8081, client=gateway, text="b")
+        reaches(a, host, 8081, client=address, text="b")
+    reaches(w, "127.0.0.1", 8080, client="10.88.0.1", text="a")
+    w.call("portmap", "DEL", {"type": "portmap", "name": "podnet", "cniVersion": "1.1.0"}, a, id="a").ok()
+    w.call("portmap", "GC", {"type": "portmap", "name": "podnet", "cniVersion": "1.1.0", "cni.dev/valid-attachments": []}).ok()
+    eq(re.findall(r"snat-hosts\d|self\d", w.sh("nft list table inet podwire").stdout), [], "left after GC")
+
+
+@test
 def no_mapping_touches_nothing(w):
     a = w.pod("a")
     prev = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": a.path}],
