@@ -9,6 +9,7 @@ kernel itself runs when a rule asks for it. To be run in a guest where no firewa
 import os
 import re
 
+from cluster import rules
 from node import add, chain_of, delete, eq, main, network, ports, refusal, test, wait_for
 
 # Opened before any test has its own /etc: the kernel's helper reads the guest's.
@@ -88,6 +89,24 @@ def without_nft_fib_inet(w):
 @test
 def without_nf_tables(w):
     refused(w, "nf_tables")
+
+
+@test
+def the_overlays_table_needs_the_same(w):
+    for module in ("nft_chain_nat", "nft_masq", "nf_tables"):
+        without(w, module)
+        for verb, code in (("status", 50), ("apply", 100)):
+            done = rules(w, verb, "sender=192.0.2.1", check=False, masq=1, port=8472)
+            assert done.returncode == 1 and done.stderr.startswith(f"{code} ") and module in done.stderr, f"{module}: {done}"
+        eq(rules(w, "probe", masq=1).stdout, "fell\n")
+        rules(w, "remove")
+        if module != "nf_tables":
+            eq(w.sh("nft list tables").stdout, "", f"tables without {module}")
+            eq(rules(w, "apply", "sender=192.0.2.1", port=8472).stdout, "changed\n")
+            rules(w, "remove")
+    without(w, "a_module_that_nobody_asks_for")
+    rules(w, "status", masq=1)
+    eq(rules(w, "apply", masq=1).stdout, "changed\n")
 
 
 @test
