@@ -217,16 +217,17 @@ static int look_answer(const struct nlmsghdr *nlh, const struct nft_origin *orig
 
 /* ---- questions */
 
+/* The table is named by the same attribute in all of them; `name_attr` 0: by it alone. */
 static void ask(struct nft_tx *tx, uint16_t type, const struct nft_origin *origin,
-		uint16_t table_attr, const char *table, uint16_t name_attr, const char *name)
+		const char *table, uint16_t name_attr, const char *name)
 {
 	const uint16_t flags = type == NFT_MSG_GETRULE ? NLM_F_DUMP : 0;
 	struct nlmsghdr *nlh = nft_tx_msg(tx, type, NFPROTO_INET, flags, origin);
 
 	if (nlh == NULL)
 		return;
-	mnl_attr_put_strz(nlh, table_attr, table);
-	if (name != NULL)
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
+	if (name_attr != 0)
 		mnl_attr_put_strz(nlh, name_attr, name);
 	nft_tx_end(tx, nlh);
 }
@@ -237,12 +238,12 @@ static void ask_piece(struct nft_tx *tx, const struct overlay_look *look, size_t
 	const struct nft_origin origin = { .what = piece->what, .item = i };
 
 	if (type_of(piece) == NFT_MSG_NEWTABLE)
-		ask(tx, NFT_MSG_GETTABLE, &origin, NFTA_TABLE_NAME, look->table, 0, NULL);
+		ask(tx, NFT_MSG_GETTABLE, &origin, look->table, 0, NULL);
 	else if (type_of(piece) == NFT_MSG_NEWCHAIN)
-		ask(tx, NFT_MSG_GETCHAIN, &origin, NFTA_CHAIN_TABLE, look->table, NFTA_CHAIN_NAME,
+		ask(tx, NFT_MSG_GETCHAIN, &origin, look->table, NFTA_CHAIN_NAME,
 		    text_of(piece->nlh, NFTA_CHAIN_NAME));
 	else if (type_of(piece) == NFT_MSG_NEWSET)
-		ask(tx, NFT_MSG_GETSET, &origin, NFTA_SET_TABLE, look->table, NFTA_SET_NAME,
+		ask(tx, NFT_MSG_GETSET, &origin, look->table, NFTA_SET_NAME,
 		    text_of(piece->nlh, NFTA_SET_NAME));
 }
 
@@ -292,7 +293,7 @@ int overlay_look(struct nft_tx *tx, const struct nft_overlay *senders_of, struct
 	nft_tx_ask_generation(tx);
 	for (size_t i = 0; i < ret->n; i++)
 		ask_piece(tx, ret, i);
-	ask(tx, NFT_MSG_GETRULE, &rules, NFTA_RULE_TABLE, ret->table, 0, NULL);
+	ask(tx, NFT_MSG_GETRULE, &rules, ret->table, 0, NULL);
 	if (senders_of != NULL)
 		ask_senders(tx, senders_of, ret->table);
 	if (nft_tx_query(tx, look_answer, ret, err) < 0)
