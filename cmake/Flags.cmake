@@ -23,6 +23,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 # fast: a program's time is its start and the kernel's (docs/decisions/019).
 set(CMAKE_C_FLAGS_RELEASE "-Os")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g")
+include(CheckLinkerFlag)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 
@@ -39,6 +40,11 @@ if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT PODWIRE_SANITIZE)
 		-fno-asynchronous-unwind-tables) # nothing unwinds a C program; a debugger has .debug_frame
 	# A program carries what it calls, not whole files of pkg/; and its constants share the pages of its code.
 	add_link_options(-Wl,--gc-sections -Wl,-z,noseparate-code)
+	# Tables of pointers cost a bit each and not 24 bytes (binutils 2.38; the C library from 2.36 reads them).
+	check_linker_flag(C -Wl,-z,pack-relative-relocs packs_relocs)
+	if(packs_relocs)
+		add_link_options(-Wl,-z,pack-relative-relocs)
+	endif()
 endif()
 if(PODWIRE_WERROR)
 	add_compile_options(-Werror)

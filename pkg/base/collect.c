@@ -10,7 +10,8 @@
  *
  * The worker does not close what it frees but puts it on a list that is worked off a tick later
  * (fs/file_table.c, delayed_fput). So `fd` is packed into sockets within sockets, each of which is
- * freed one tick after the one around it: what the close would wait for is over by then.
+ * freed one tick after the one around it: what the close would wait for is over by then, and so is
+ * the rest of the chain of programs, which would wait for the close.
  *
  * A crash before the message is sent leaves plain descriptors, which end with the process; after it
  * the message is as unreachable as in the end.
@@ -23,7 +24,7 @@
 
 #include "base/scoped.h"
 
-#define LAYERS 2 /* with the one around them three ticks: 12 ms at 250 Hz */
+#define LAYERS 6 /* with the one around them seven ticks: 28 ms at 250 Hz */
 
 static int send_away(int through, const int *fds, size_t n)
 {
