@@ -41,8 +41,10 @@ struct parsed {
 };
 
 #define OF(type, version, member)                                                                  \
-	type, .offset = offsetof(struct parsed, version.member), .has = true,                      \
-	      .has_offset = offsetof(struct parsed, version.has_##member)
+	type,                                                                                      \
+	    .offset = offsetof(struct parsed, version) + offsetof(struct family, member),          \
+	    .has = true,                                                                           \
+	    .has_offset = offsetof(struct parsed, version) + offsetof(struct family, has_##member)
 
 static const struct jfield fields[] = {
 	{ "name", J_STR, .required = true, .offset = offsetof(struct parsed, name),

@@ -9,7 +9,8 @@
 
 struct overlay_stamp {
 	char digest[OVERLAY_DIGEST]; /* overlay_conf's */
-	char file[OVERLAY_FILE_ID];  /* which nodesFile was read: overlay_file_id(); "" without */
+	char file[OVERLAY_FILE_ID];  /* which nodesFile was read; "" without, "busy": none to be
+					trusted */
 	struct overlay overlay;	     /* with nodes, self first, and device names; owned below */
 	char device4[IFNAME_MAX], device6[IFNAME_MAX];
 	struct overlay_nodes nodes; /* self and at most OVERLAY_STAMP_PEERS peers */

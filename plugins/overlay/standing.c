@@ -13,7 +13,7 @@
  * times), our own node and a few peers. ADD compares these, and asks the kernel whether device,
  * rules and the entries of those peers stand: a constant number of questions, no list read. Only if
  * something is not as it should be is an apply due. A file that was changed within the last moment
- * may be changed again without a trace in its times: no stamp is kept of it.
+ * may be changed again without a trace in its times: the stamp of it is no file's.
  *
  * A stamp that cannot be written costs the next ADD an apply, and is not worth failing for.
  */
@@ -90,8 +90,9 @@ static int read_nodes_file(const struct overlay_conf *conf, struct overlay_stand
 		return -1;
 	if (fstat(fd, &st) < 0)
 		return cni_fail_sys_code(err, CNI_IO, errno, "look at %s", what);
-	if (quiet(&st))
-		identify(&st, side->file);
+	identify(&st, side->file);
+	if (!quiet(&st))
+		(void)text_format(side->file, sizeof(side->file), "busy");
 	if (fs_read_all(fd, OVERLAY_NODES_FILE_MAX, what, &text, &len, err) < 0)
 		return -1;
 	return overlay_nodes_read(text, len, what, &conf->overlay, &side->list, err);
@@ -331,8 +332,7 @@ static int program(int dir, const struct overlay_conf *conf, struct overlay_stan
 	if (overlay_standing_load(conf, side, err) < 0 || refuse(conf, side, before, err) < 0 ||
 	    make(conf, side, before, err) < 0)
 		return -1;
-	if (conf->nodes_file == NULL || side->file[0] != '\0')
-		(void)overlay_stamp_write(dir, conf, &side->overlay, side->file, &ignored);
+	(void)overlay_stamp_write(dir, conf, &side->overlay, side->file, &ignored);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ struct overlay_standing {
 	struct nl nl;
 	struct overlay overlay;	    /* with nodes and self; device names are the configuration's */
 	struct overlay_nodes list;  /* what overlay.nodes are: all, or a stamp's few */
-	char file[OVERLAY_FILE_ID]; /* which nodesFile was read, if a stamp may vouch for it */
+	char file[OVERLAY_FILE_ID]; /* which nodesFile was read, for the stamp */
 	struct overlay_report report;
 	bool rules_changed;
 };
