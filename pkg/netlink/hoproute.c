@@ -33,7 +33,8 @@ void route_put_hop(struct nl_req *req, const struct hop_route *r)
 		return;
 	}
 	nl_put_u32(req, RTA_OIF, (uint32_t)r->hop.index);
-	nl_put_ip(req, RTA_GATEWAY, &r->hop.gw);
+	if (!ip_is_unspecified(&r->hop.gw))
+		nl_put_ip(req, RTA_GATEWAY, &r->hop.gw);
 }
 
 /* A route by a nexthop object is not found by gateway and link, nor the other way round. */

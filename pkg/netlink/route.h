@@ -43,7 +43,8 @@ int route_pick(struct nl *nl, const struct route_pick *pick, struct route_found 
 	       size_t *ret_n, struct cni_error *err);
 
 /* A route to a prefix by one hop, as an overlay has one per peer: in the main table, of no metric
- * of its own. With an nhid that nexthop object says where, and `hop` is not looked at. */
+ * of its own. With an nhid that nexthop object says where, and `hop` is not looked at; without
+ * gateway (::, only IPv6) everything there is on the link. */
 struct hop_route {
 	struct ipnet dst;
 	uint8_t protocol;

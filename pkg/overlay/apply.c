@@ -92,6 +92,23 @@ static int write_route(struct stream *st, const struct want *w, struct cni_error
 	return 0;
 }
 
+/* Before the routes that need it. */
+static int write_cover(struct stream *st, struct cni_error *err)
+{
+	const struct side *s = st->s;
+	const struct hop_route r = { .dst = s->network,
+				     .protocol = OVERLAY_PROTOCOL,
+				     .hop = { .index = side_index(s) } };
+
+	if (s->cover == NEED_NOTHING)
+		return 0;
+	if (nl_room(st->nl, &st->req, err) < 0)
+		return -1;
+	route_put_hop(&st->req, &r);
+	count(st, NEED_ADD);
+	return 0;
+}
+
 static int write_wants(struct stream *st, struct cni_error *err)
 {
 	static int (*const steps[])(struct stream *, const struct want *,
@@ -166,7 +183,7 @@ static int write_all(struct nl *nl, struct side *s, struct overlay_report *repor
 	struct stream st = { .nl = nl, .s = s, .report = report };
 
 	nl_begin(&st.req);
-	if (write_wants(&st, err) < 0 || remove_routes(&st, err) < 0 ||
+	if (write_cover(&st, err) < 0 || write_wants(&st, err) < 0 || remove_routes(&st, err) < 0 ||
 	    remove_nexthops(&st, err) < 0 || remove_neighbours(&st, err) < 0)
 		return -1;
 	return nl_flush(nl, &st.req, err);

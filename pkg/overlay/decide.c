@@ -133,6 +133,34 @@ static void decide_want(struct side *s, struct want *w)
 		keep_replaced(s, w);
 }
 
+static bool is_cover(const struct side *s, const struct route_found *r)
+{
+	return r->index == side_index(s) && ipnet_equal(&r->route.dst, &s->network) &&
+	       in_place(s, r) && r->protocol == OVERLAY_PROTOCOL && r->type == RTN_UNICAST &&
+	       !r->route.has_gw;
+}
+
+static void decide_cover(struct side *s)
+{
+	struct found *f = &s->found;
+	bool wider = false;
+
+	if (s->family != AF_INET6 || s->device == NULL)
+		return;
+	for (size_t i = 0; i < f->n_route && !wider; i++)
+		wider = found_is_wider(s, &f->route[i]) && f->route[i].type == RTN_UNICAST &&
+			f->route[i].index != side_index(s);
+	if (!wider)
+		return;
+	s->cover = NEED_ADD;
+	for (size_t i = 0; i < f->n_route; i++) {
+		if (!is_cover(s, &f->route[i]))
+			continue;
+		f->kept_route[i] = true;
+		s->cover = NEED_NOTHING;
+	}
+}
+
 /* Kept as well: whatever is not ours to remove. */
 static void keep_others(struct side *s)
 {
@@ -154,6 +182,7 @@ int decide(struct side *s, struct cni_error *err)
 		return -1;
 	for (size_t i = 0; i < s->n_want; i++)
 		decide_want(s, &s->want[i]);
+	decide_cover(s);
 	keep_others(s);
 	return 0;
 }

@@ -3,7 +3,8 @@
  * Theory of operation. What the kernel has is read into lists that are sorted by the key by which
  *the wants ask for them: 10,000 nodes cost four dumps and four sorts. Neighbours and FDB entries
  *are those of our device, filtered by the kernel. Of the main table's routes those are kept that
- *could be ours or in our way: into the pod network, through our device, or by one of our nexthops.
+ *could be ours or in our way: into the pod network, around it, through our device, or by one of our
+ * nexthops.
  *
  * Ours is (docs/decisions/023):
  *	FDB, neighbour	permanent and on our device
@@ -53,11 +54,17 @@ bool found_is_ours(const struct side *s, const struct route_found *r)
 	return r->protocol == RTPROT_BOOT && through && side_covers(s, &r->route.dst);
 }
 
+bool found_is_wider(const struct side *s, const struct route_found *r)
+{
+	return r->route.dst.len < s->network.len && !ipnet_is_default(&r->route.dst) &&
+	       ipnet_contains(&r->route.dst, &s->network.addr);
+}
+
 static bool concerns(const struct route_found *r, void *arg)
 {
 	const struct side *s = arg;
 
-	return side_covers(s, &r->route.dst) || in_range(s, r->nhid) ||
+	return side_covers(s, &r->route.dst) || in_range(s, r->nhid) || found_is_wider(s, r) ||
 	       (side_index(s) != 0 && r->index == side_index(s));
 }
 

@@ -37,6 +37,8 @@ void found_free(struct found *f);
 struct nexthop *found_nexthop(const struct found *f, uint32_t id);
 /* The first route with this prefix, or n_route. */
 size_t found_route(const struct found *f, const struct ipnet *dst);
+/* Does it hold the whole pod network and more, but not everything? */
+bool found_is_wider(const struct side *s, const struct route_found *r);
 /* Is it ours to remove when nobody wants it? */
 bool found_is_ours(const struct side *s, const struct route_found *r);
 bool nexthop_is_ours(const struct side *s, const struct nexthop *n);

@@ -161,6 +161,9 @@ static int differ_side(struct nl *nl, const struct overlay *o, int family, const
 		return -1;
 	if (decide_conflict(&s, &conflict) < 0)
 		say(sink, "%s", conflict.msg);
+	if (s.cover != NEED_NOTHING && s.has_tunnel)
+		say(sink, "%s: the route of the whole network, under a wider one, is missing",
+		    s.device);
 	for (size_t i = 0; i < s.n_want; i++) {
 		if (worth_saying(&s, &s.want[i]))
 			say_want(sink, &s.want[i]);

@@ -57,6 +57,7 @@ struct side {
 	struct want *want;
 	size_t n_want;
 	struct found found;
+	uint8_t cover;			    /* enum need: see decide.c */
 	const struct route_found *conflict; /* in the way of want `conflict_of` */
 	const struct want *conflict_of;
 };

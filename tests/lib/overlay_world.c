@@ -50,6 +50,7 @@ void cluster_begin(struct cluster *c, struct sandbox *s, size_t n)
 
 	*c = (struct cluster){ .s = s };
 	sandbox_host_ok(s, "ip link add under type veth peer name far && "
+			   "ip link set under addrgenmode none; ip link set far addrgenmode none; "
 			   "ip addr add 192.168.50.1/24 dev under; "
 			   "ip addr add fd50::1/64 dev under nodad; "
 			   "ip link set far up; ip link set under up");

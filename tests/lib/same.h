@@ -5,10 +5,9 @@
 
 #include "sandbox.h"
 
-/* The world is as it was; a difference is told by its first line. Frees `before`. */
-static inline void assert_unchanged(char *before, struct sandbox *s)
+/* Two texts of lines are equal; a difference is told by its first line. */
+static inline void assert_same(const char *after, const char *before)
 {
-	char *after = sandbox_snapshot(s);
 	const char *a = before, *b = after;
 
 	while (*a != '\0' && strcspn(a, "\n") == strcspn(b, "\n") &&
@@ -19,6 +18,14 @@ static inline void assert_unchanged(char *before, struct sandbox *s)
 	if (*a != '\0' || *b != '\0')
 		fail_msg("before: %.*s\nnow:    %.*s", (int)strcspn(a, "\n"), a,
 			 (int)strcspn(b, "\n"), b);
+}
+
+/* The world is as it was. Frees `before`. */
+static inline void assert_unchanged(char *before, struct sandbox *s)
+{
+	char *after = sandbox_snapshot(s);
+
+	assert_same(after, before);
 	free(before);
 	free(after);
 }
