@@ -170,6 +170,31 @@ def packets(data):
     return out
 
 
+PATHS = {"host-gw": "host-gw", "vxlan": "vxlan", "vxlan-outer-off": "vxlan, no outer checksum",
+         "vxlan-off": "vxlan, checksums by software", "vxlan-ipv6": "vxlan over IPv6", "ipip": "ipip"}
+FIGURES = (("throughput", "Gbit/s", 1e9), ("roundtrip", "round trip, µs", 1e3))
+
+
+def path_cell(data, backend, mtu, figure, scale):
+    """The figure, and how many times host-gw's in the same run."""
+    row, base = (data.one(kind="datapath", backend=b, mtu=mtu, figure=figure) for b in (backend, "host-gw"))
+    if not row or "missing" in row:
+        return row["missing"] if row else MISSING
+    return (f"{number(row['median'] / scale)} ({number(row['q1'] / scale)}–{number(row['q3'] / scale)});"
+            f" {row['median'] / base['median']:.2f}")
+
+
+def datapath(data):
+    mtus = sorted({row["mtu"] for row in data.all(kind="datapath")})
+    if not mtus:
+        return []
+    columns = [(mtu, *figure) for mtu in mtus for figure in FIGURES]
+    return [line("pod to pod on another node: median (quartiles); times host-gw",
+                 *(f"{unit}, underlay MTU {mtu}" for mtu, _, unit, _ in columns)), line(*["---"] * (1 + len(columns))),
+            *(line(label, *(path_cell(data, backend, mtu, figure, scale) for mtu, figure, _, scale in columns))
+              for backend, label in PATHS.items())]
+
+
 def failures(data):
     return [f"**{name}: {case['status']}**" for name, case in data.raw["cases"].items() if case["status"] != "ok"]
 
@@ -195,7 +220,7 @@ def table(raw):
     if promise:
         promise = [line("what", "figure"), line("---", "---"), *promise]
     parts = [about(data), NOTES, *failures(data)]
-    for part in (chains(data), promise, packets(data), calls(data)):
+    for part in (chains(data), promise, packets(data), datapath(data), calls(data)):
         if len(part) > 2:
             parts.append("\n".join(part))
     return "\n\n".join(parts)
@@ -264,7 +289,7 @@ def readme(root):
         ("add", "ADD against the number of pods"), ("del", "DEL against the number of pods"),
         ("packets", "packets against the number of host ports and pods")))
     text = "\n\n".join([pictures, about(data), *failures(data), "\n".join(chains(data)), "\n".join(promise),
-                        "\n".join(packets(data))])
+                        "\n".join(packets(data)), *(["\n".join(datapath(data))] if datapath(data) else [])])
     path = root / "README.md"
     new, n = re.subn(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", path.read_text(),
                      flags=re.S)

@@ -17,7 +17,7 @@ from variants import Variant, newest_go  # noqa: E402
 
 TOOLS = Path(os.environ.get("PODWIRE_BUILD") or ROOT / "build/dev") / "bench"
 KINDS = {"curve": {"chain", "memory"}, "node": {"chain", "memory", "extra"}, "bridges": {"chain", "memory", "extra"},
-         "contention": {"contention"}, "counts": {"calls"}, "hostport": {"hostport"}, "firewall": {"firewall"}}
+         "contention": {"contention"}, "counts": {"calls"}, "hostport": {"hostport"}, "firewall": {"firewall"}, "datapath": {"datapath"}}
 WHY_NOT = newest_go()[1]  # here, for in a world there is no network
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from crossing import all_pairs  # noqa: E402
+from crossing import Underlay, all_pairs  # noqa: E402
 from lab import Lab  # noqa: E402
 from wire import Stream  # noqa: E402
 from world import eq, main, test  # noqa: E402
@@ -115,6 +115,19 @@ def vtep_replaced(w, mode):
     for node in cluster.lab.nodes.values():
         eq(traces(node, *old), [], f"what {node.name} keeps of n3's MAC")
     cluster.still(touched=True)
+
+
+@of_modes("vxlan", "dual")
+def direct_routing_comes_and_goes(w, mode):
+    """Two routes take turns at the same destination."""
+    cluster = Cluster(w, mode)
+    for direct in (True, False):
+        cluster.lab.backend["directRouting"] = direct
+        cluster.apply()
+        with Underlay(cluster.lab) as underlay:
+            all_pairs(cluster.lab, bulk=False)
+        underlay.check()
+    cluster.still()
 
 
 if __name__ == "__main__":
