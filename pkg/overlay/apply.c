@@ -15,6 +15,7 @@
  * A run that dies in between has done a prefix of this, which is right as far as it goes; the next
  *run reads what is there and does the rest.
  */
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include "base/scoped.h"
@@ -77,6 +78,35 @@ static int write_nexthop(struct stream *st, const struct want *w, struct cni_err
 	return 0;
 }
 
+/*
+ * IPv6 takes no onlink gateway to which a route leads through another link, and the route to the
+ * same prefix that is to be replaced does. So, for the moment, one leads to the gateway alone.
+ */
+static int put_step(struct stream *st, const struct want *w, struct cni_error *err)
+{
+	const struct hop_route step = { .dst = ipnet_host(&w->hop.gw),
+					.protocol = OVERLAY_PROTOCOL,
+					.hop = { .index = side_index(st->s) } };
+
+	if (nl_room(st->nl, &st->req, err) < 0)
+		return -1;
+	route_put_hop(&st->req, &step);
+	return 0;
+}
+
+static int remove_step(struct stream *st, const struct want *w, struct cni_error *err)
+{
+	const struct route_found step = { .route = { .dst = ipnet_host(&w->hop.gw) },
+					  .protocol = OVERLAY_PROTOCOL,
+					  .type = RTN_UNICAST,
+					  .index = side_index(st->s) };
+
+	if (nl_room(st->nl, &st->req, err) < 0)
+		return -1;
+	route_put_delete(&st->req, &step);
+	return 0;
+}
+
 static int write_route(struct stream *st, const struct want *w, struct cni_error *err)
 {
 	const struct hop_route r = {
@@ -85,11 +115,11 @@ static int write_route(struct stream *st, const struct want *w, struct cni_error
 
 	if (w->route == NEED_NOTHING)
 		return 0;
-	if (nl_room(st->nl, &st->req, err) < 0)
+	if ((w->step && put_step(st, w, err) < 0) || nl_room(st->nl, &st->req, err) < 0)
 		return -1;
 	route_put_hop(&st->req, &r);
 	count(st, w->route);
-	return 0;
+	return w->step ? remove_step(st, w, err) : 0;
 }
 
 /* Before the routes that need it. */

@@ -91,6 +91,8 @@ static void decide_route(struct side *s, struct want *w)
 	     i < f->n_route && ipnet_equal(&f->route[i].route.dst, &w->dst); i++) {
 		const struct route_found *r = &f->route[i];
 
+		w->step |= s->family == AF_INET6 && w->reach == OVERLAY_TUNNEL &&
+			   r->index != side_index(s);
 		if (!in_place(s, r))
 			continue;
 		if (!replaceable(r)) {

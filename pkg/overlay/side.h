@@ -39,6 +39,7 @@ struct want {
 	uint32_t nhid;			    /* decided; 0: a plain route */
 	uint8_t reach;			    /* enum overlay_reach */
 	uint8_t fdb, neigh, nexthop, route; /* enum need */
+	bool step;			    /* the route needs one: see apply.c */
 };
 
 struct side {

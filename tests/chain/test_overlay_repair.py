@@ -25,8 +25,9 @@ def vxlan_by_add(w):
 
 @test(timeout=200)
 def vxlan_of_ipv6(w):
+    """Whose routes go through no nexthop objects."""
     node = Node(w, "dual", 6)
-    each(node, node.by_apply, {**TUNNEL, **VXLAN, **STALE})
+    each(node, node.by_apply, {k: v for k, v in {**TUNNEL, **VXLAN, **STALE}.items() if k != "nexthops flushed"})
 
 
 def underlay(node):
