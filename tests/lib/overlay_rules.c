@@ -129,12 +129,10 @@ static void read_arg(struct input *in, const char *arg)
 }
 
 /* In a session of its own, so that one of its sends can fail. */
-static int apply(struct input *in, bool *ret_changed, struct cni_error *err)
+static int apply_failing(struct input *in, bool *ret_changed, struct cni_error *err)
 {
 	scoped_session struct nft_session s;
 
-	if (in->fail < 0)
-		return nft_overlay_apply(&in->o, ret_changed, err);
 	if (session_open(&s, err) < 0)
 		return -1;
 	s.tx.fail_after = &in->fail;
@@ -158,7 +156,8 @@ static int run(const char *verb, struct input *in, struct cni_error *err)
 	if (strcmp(verb, "status") == 0)
 		return nft_overlay_status(&in->o, err);
 	if (strcmp(verb, "apply") == 0) {
-		r = apply(in, &yes, err);
+		r = in->fail < 0 ? nft_overlay_apply(&in->o, &yes, err)
+				 : apply_failing(in, &yes, err);
 		if (r == 0)
 			puts(yes ? "changed" : "same");
 	} else if (strcmp(verb, "probe") == 0) {
