@@ -129,6 +129,27 @@ def memory(data):
     return [line("peak memory of any program", f"{limit}{most['kib'] / 1024:.1f} MiB")]
 
 
+def ms(row):
+    return f"{number(row['median'] / 1e6)} ({number(row['q1'] / 1e6)}–{number(row['q3'] / 1e6)})"
+
+
+def nodes(data):
+    """All nodes of an overlay programmed, and what a pod pays for them."""
+    out = []
+    for count in sorted({row["nodes"] for row in data.all(kind="nodes")}):
+        of = {(row["way"], row["figure"]): row for row in data.all(kind="nodes", nodes=count)}
+        ours = "; ".join(ms(of["podwire", figure]) for figure in ("first", "again", "more", "less"))
+        theirs = "; ".join(ms(of["flannel", figure]) for figure in ("first", "again"))
+        grown = of["podwire", "peak"]["median"] - of["podwire", "before"]["median"]
+        out += [line(f"{count:,} nodes of an overlay: all; again; one more; one less", f"{ours} ms; {grown / 1024:.1f} MiB more memory"),
+                line(f"{count:,} nodes by flannel's way: all; at a restart", f"{theirs} ms")]
+    found = sorted(data.all(kind="standing"), key=lambda row: row["nodes"])
+    if found:
+        out.append(line(f"overlay + bridge + host-local, ADD with {' and with '.join(format(row['nodes'], ',') for row in found)} nodes standing",
+                        "; ".join(ms(row) for row in found) + " ms"))
+    return out
+
+
 def calls(data):
     rows = data.all(kind="calls")
     if not rows:
@@ -216,7 +237,7 @@ NOTES = (
 
 def table(raw):
     data = Data(raw)
-    promise = ratios(data) + extras(data) + contention(data) + memory(data)
+    promise = ratios(data) + extras(data) + contention(data) + memory(data) + nodes(data)
     if promise:
         promise = [line("what", "figure"), line("---", "---"), *promise]
     parts = [about(data), NOTES, *failures(data)]

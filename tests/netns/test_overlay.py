@@ -331,6 +331,7 @@ def del_needs_no_list(w):
     """Whatever has become of the configuration, a pod goes with all that is its own."""
     other, a, b = two_pods(w, conf())
     NODES.write_text(json.dumps([N1, N2]))
+    wait_for(lambda: "dev flannel.1" in w.sh("ip -6 route show table local").stdout, "the tunnel's link-local address")
     before = w.snapshot()
     for damaged in (conf(nodes=7), conf(nodes=None, nodesFile="/missing"), conf(network="x"), conf(backend=7, network=None),
                     conf(nodes=[N2]), conf(delegate=7)):
