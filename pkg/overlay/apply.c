@@ -139,23 +139,6 @@ static int write_cover(struct stream *st, struct cni_error *err)
 	return 0;
 }
 
-/* Before the routes that need it. */
-static int write_cover(struct stream *st, struct cni_error *err)
-{
-	const struct side *s = st->s;
-	const struct hop_route r = { .dst = s->network,
-				     .protocol = OVERLAY_PROTOCOL,
-				     .hop = { .index = side_index(s) } };
-
-	if (s->cover == NEED_NOTHING)
-		return 0;
-	if (nl_room(st->nl, &st->req, err) < 0)
-		return -1;
-	route_put_hop(&st->req, &r);
-	count(st, NEED_ADD);
-	return 0;
-}
-
 static int write_wants(struct stream *st, struct cni_error *err)
 {
 	static int (*const steps[])(struct stream *, const struct want *,

@@ -109,7 +109,7 @@ static void decide_route(struct side *s, struct want *w)
 }
 
 /* Replacing puts ours in the place of the first, which is then no longer there to be removed. */
-static void keep_replaced(struct side *s, struct want *w)
+static void keep_replaced(struct side *s, const struct want *w)
 {
 	struct found *f = &s->found;
 
