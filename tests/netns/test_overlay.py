@@ -326,12 +326,18 @@ def a_list_that_is_not_there_yet(w):
 
 # ---- the other verbs
 
+def settled(w):
+    """Every link-local address has been found to be nobody else's: only then its route is there."""
+    routes = w.sh("ip -6 route show table local").stdout
+    return all(f"local {address} " in routes for address in re.findall(r"inet6 (fe80\S+)/", w.sh("ip -6 addr").stdout))
+
+
 @test
 def del_needs_no_list(w):
     """Whatever has become of the configuration, a pod goes with all that is its own."""
     other, a, b = two_pods(w, conf())
     NODES.write_text(json.dumps([N1, N2]))
-    wait_for(lambda: "dev flannel.1" in w.sh("ip -6 route show table local").stdout, "the tunnel's link-local address")
+    wait_for(lambda: settled(w), "link-local addresses")
     before = w.snapshot()
     for damaged in (conf(nodes=7), conf(nodes=None, nodesFile="/missing"), conf(network="x"), conf(backend=7, network=None),
                     conf(nodes=[N2]), conf(delegate=7)):
