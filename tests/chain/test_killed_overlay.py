@@ -42,8 +42,8 @@ def node(w):
     """All of the overlay, but numbers, counters, and what the kernel does when it likes."""
     text = w.sh("nft -s list ruleset; ip -d link show type vxlan; ip -4 addr show label 'flannel*'; ip route; ip neigh show nud permanent;"
                 "bridge fdb show | grep flannel; ip nexthop; ls /run/podwire/overlay").stdout
-    text = re.sub(r"^\d+: |promiscuity.*|state \w+|\bid \d+|nhid \d+|qlen \d+", "", text, flags=re.M)
-    return "\n".join(sorted(text.splitlines()))
+    text = re.sub(r"^\d+: |promiscuity.*|state \w+|\bid \d+|nhid \d+|qlen \d+|NO-CARRIER,|,LOWER_UP| linkdown", "", text, flags=re.M)
+    return "\n".join(sorted(line.strip() for line in text.splitlines()))
 
 
 def killed(first, then, w, stride=1):
