@@ -69,6 +69,28 @@ def underlay_of_host_gw(w):
     underlay(Node(w, "host-gw"))
 
 
+@test(timeout=100)
+def direct_routes_follow_the_underlay(w):
+    """Peers that were on our own L2 are behind the router from now on, and come back."""
+    node = Node(w, "direct")
+    n1 = node.n1
+
+    def by(subnet):
+        return n1.json(f"ip -j route show {subnet}")[0]["dev"]
+    for repair in (node.by_apply, node.by_add):
+        n1.sh("ip addr flush dev eth0 scope global; ip addr add 192.168.50.1/32 dev eth0;"
+              f"ip -6 addr add {n1.v6}/64 dev eth0 nodad; ip route add 192.168.50.254 dev eth0")
+        n1.default_routes()
+        repair()
+        eq([by(n.subnet4) for n in node.lab.nodes.values() if n is not n1], ["flannel.1"] * 3, "devices to peers")
+        eq(node.unreached(), [], "no answer through the tunnel from")
+        n1.sh("ip route del 192.168.50.254 dev eth0; ip addr add 192.168.50.1/24 dev eth0;"
+              " ip addr del 192.168.50.1/32 dev eth0")
+        n1.default_routes()
+        repair()
+        node.right(f"the L2 is back, {repair.__name__}")
+
+
 def rules(node, repair):
     node.n1.sh("nft flush ruleset")
     eq(node.pod.ask(OUTSIDE4, OUTSIDE_PORT, seconds=0.3), None, "the outside answers a pod that is not masqueraded")

@@ -102,7 +102,9 @@ class Lab:
     def wire(self, one, port, own, other, ifname, theirs):
         one.sh(f"ip link add {port} mtu {self.mtu} type veth peer name {ifname} mtu {self.mtu} netns {other.pid}")
         for machine, name, addresses in ((one, port, own), (other, ifname, theirs)):
-            machine.sh(f"ip link set {name} up;" + "".join(
+            # Else a second goes by whenever a new link loses a question.
+            machine.sh(f"sysctl -qw net.ipv6.conf.{name}.accept_dad=0 net.ipv6.neigh.{name}.retrans_time_ms=100;"
+                       f"ip link set {name} up;" + "".join(
                 f"ip addr add {a} dev {name} {'nodad' if ':' in a else ''};" for a in addresses))
 
     # ---- the overlay
