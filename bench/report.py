@@ -129,10 +129,6 @@ def memory(data):
     return [line("peak memory of any program", f"{limit}{most['kib'] / 1024:.1f} MiB")]
 
 
-def ms(row):
-    return f"{number(row['median'] / 1e6)} ({number(row['q1'] / 1e6)}–{number(row['q3'] / 1e6)})"
-
-
 def nodes(data):
     """All nodes of an overlay programmed, and what a pod pays for them."""
     out = []
