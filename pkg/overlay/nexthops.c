@@ -54,24 +54,30 @@ static void keep_others(struct side *s)
 	}
 }
 
+/* A free object by which a route to the want's prefix goes; `leading`: where it should. */
+static const struct nexthop *of_route(struct side *s, const struct want *w, bool leading)
+{
+	const struct found *f = &s->found;
+
+	for (size_t i = found_route(f, &w->dst);
+	     i < f->n_route && ipnet_equal(&f->route[i].route.dst, &w->dst); i++) {
+		const struct nexthop *n = found_nexthop(f, f->route[i].nhid);
+
+		if (is_free(s, n) && (!leading || leads(n, &w->hop)))
+			return n;
+	}
+	return NULL;
+}
+
 static void claim_by_route(struct side *s, bool leading)
 {
-	struct found *f = &s->found;
-
 	for (size_t i = 0; i < s->n_want; i++) {
 		struct want *w = &s->want[i];
+		const struct nexthop *n =
+		    w->nhid == 0 && has_hop(w) ? of_route(s, w, leading) : NULL;
 
-		if (w->nhid != 0 || !has_hop(w))
-			continue;
-		for (size_t k = found_route(f, &w->dst);
-		     k < f->n_route && ipnet_equal(&f->route[k].route.dst, &w->dst); k++) {
-			const struct nexthop *n = found_nexthop(f, f->route[k].nhid);
-
-			if (is_free(s, n) && (!leading || leads(n, &w->hop))) {
-				claim(s, w, n);
-				break;
-			}
-		}
+		if (n != NULL)
+			claim(s, w, n);
 	}
 }
 

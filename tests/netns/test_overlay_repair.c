@@ -114,6 +114,14 @@ static const struct damage {
 	  STRAY },
 };
 
+static void noticed(struct cluster *c, const struct damage *d)
+{
+	if (cluster_probe(c) != (d->kind != NOTICED))
+		fail_msg("%s: the probe is wrong", d->name);
+	if ((cluster_differ(c)[0] == '\0') != (d->kind == HARMLESS))
+		fail_msg("%s: told: %s", d->name, c->lines);
+}
+
 static void damage_all(struct sandbox *s, bool plain)
 {
 	struct cluster c;
@@ -129,12 +137,8 @@ static void damage_all(struct sandbox *s, bool plain)
 
 		(void)sandbox_host(s, "%s", d->command);
 		/* With plain routes some of it does not apply. */
-		if (!plain) {
-			if (cluster_probe(&c) != (d->kind != NOTICED))
-				fail_msg("%s: the probe is wrong", d->name);
-			if ((cluster_differ(&c)[0] == '\0') != (d->kind == HARMLESS))
-				fail_msg("%s: told: %s", d->name, c.lines);
-		}
+		if (!plain)
+			noticed(&c, d);
 		(void)cluster_apply(&c);
 		after = cluster_seen(&c);
 		if (strcmp(after, before) != 0)
