@@ -31,6 +31,7 @@ static struct answers read_all(const uint8_t *data, size_t size, uint8_t filler)
 	a.is_tunnel = tunnel_parse(nlh, &a.tunnel);
 	nlh->nlmsg_type = RTM_NEWNEIGH;
 	a.is_neigh = neigh_parse(nlh, index, &a.neigh);
+	FUZZ_CHECK(!a.is_neigh || ip_family(&a.neigh.ip) == data[sizeof(*nlh)]); /* ndm_family */
 	a.is_fdb = fdb_parse(nlh, index, &a.fdb);
 	nlh->nlmsg_type = RTM_NEWNEXTHOP;
 	a.is_nexthop = nexthop_parse(nlh, &a.nexthop);

@@ -216,6 +216,16 @@ static void a_route_goes_alone(void **state)
 		assert_int_equal(list[i].protocol, 112);
 		assert_int_equal(list[i].nhid, list[i].route.priority == 7 ? 9 : 0);
 		assert_true(list[i].onlink);
+		if (list[i].route.priority == 5)
+			route_put_delete(&w.req, &list[i]);
+	}
+	done(&w);
+	assert_string_equal(
+	    sandbox_host_ok(w.s, "ip route show 10.1.2.0/24 | cut -d' ' -f1-6"),
+	    "10.1.2.0/24 via 10.1.2.0 dev vx proto\n10.1.2.0/24 nhid 9 via 10.1.2.0 dev\n");
+	sandbox_host_ok(w.s,
+			"ip route add 10.1.2.0/24 via 10.1.2.0 dev vx onlink metric 5 proto 112");
+	for (size_t i = 0; i < n; i++) {
 		if (list[i].route.priority == 0)
 			route_put_delete(&w.req, &list[i]);
 	}
