@@ -23,24 +23,37 @@ def programming(case, count):
     return run
 
 
-def conflist(count):
-    """A list file of so many nodes, the first of them this one; and the configuration that reads it."""
+def conflist(count, index):
+    """A list file of so many nodes, the first of them this one; and the configuration that reads it. Two of them, 0
+    and 1, can stand on one node."""
+    base = 128 * index
     nodes = Path(f"/run/world/nodes-{count}.json")
     nodes.write_text(json.dumps([{"name": f"n{n}", "publicIP": f"172.{16 + n // 62500}.{n // 250 % 250}.{1 + n % 250}",
-                                  "subnet": f"10.{n // 250}.{n % 250}.0/24"} for n in range(count)]))
-    return {"cniVersion": "1.1.0", "name": "podnet", "plugins": [
-        {"type": "overlay", "network": "10.0.0.0/8", "ipMasq": True, "nodesFile": str(nodes),
-         "delegate": {"isDefaultGateway": True}}]}
+                                  "subnet": f"10.{base + n // 250}.{n % 250}.0/24"} for n in range(count)]))
+    return {"cniVersion": "1.1.0", "name": f"nodes{count}", "plugins": [
+        {"type": "overlay", "network": f"10.{base}.0.0/9", "ipMasq": True, "nodesFile": str(nodes),
+         "backend": {"type": "vxlan", "vni": 1 + index}, "delegate": {"isDefaultGateway": True, "bridge": f"cni{index}"}}]}
 
 
-def standing(case, count):
-    """A pod's ADD and DEL where so many nodes stand."""
+class Two(Pods):
+    """Namespaces of its own beside another's."""
+    prefix = "q"
+
+
+def standing(case, counts):
+    """A pod's ADD where so many nodes stand: both numbers on one node, taking turns."""
     def run(w):
         w.sh(UNDERLAY)
-        pods = Pods(case.tools, case.ours, "overlay", conflist=conflist(count))
+        pods = {count: kind(case.tools, case.ours, "overlay", conflist=conflist(count, index))
+                for index, (count, kind) in enumerate(zip(counts, (Pods, Two)))}
         for _ in range(3):
-            pods.round()
+            for group in pods.values():
+                group.round()
         case.calm()
-        answers = [pods.round()[0] for _ in range(case.fine_rounds)]
-        case.row(kind="standing", nodes=count, verb="ADD", **spread([a["ns"] for a in answers]))
+        answers = {count: [] for count in counts}
+        for _ in range(case.fine_rounds):
+            for count, group in pods.items():
+                answers[count].append(group.round()[0]["ns"])
+        for count, samples in answers.items():
+            case.row(kind="standing", nodes=count, verb="ADD", **spread(samples))
     return run
