@@ -192,7 +192,7 @@ static void put_clients(struct nft_tx *tx, int family, uint8_t protocol)
 	begin_clients(&rule, tx, family, protocol);
 	rule_lookup(&rule, family == AF_INET ? "snat-all4" : "snat-all6", 0);
 	rule_masquerade(&rule);
-	rule_end(&rule, &ct_rule);
+	rule_end(&rule, &masq_rule);
 }
 
 static void put_postrouting(struct nft_tx *tx)
@@ -215,11 +215,12 @@ static void put_inet_rules(struct nft_tx *tx)
 	put_guard(tx, ADDR_SRC);
 	put_to_local(tx, "prerouting");
 	put_to_local(tx, "output");
+	/* First, so that a kernel without ct is found by a rule that has no masquerade. */
+	put_postrouting(tx);
 	for (size_t i = 0; i < ARRAY_SIZE(port_protocols); i++) {
 		put_clients(tx, AF_INET, port_protocols[i]);
 		put_clients(tx, AF_INET6, port_protocols[i]);
 	}
-	put_postrouting(tx);
 }
 
 /* iifname @checked iifname . ether saddr != @allowed drop: the source is read from the frame's

@@ -304,7 +304,8 @@ static int refuse(const struct overlay_conf *conf, struct overlay_standing *side
 
 	o.before = before;
 	o.bridge = conf->bridge ? conf->bridge_name : NULL;
-	if (refuse_bridge(conf, side, err) < 0)
+	if (refuse_bridge(conf, side, err) < 0 ||
+	    overlay_status(&side->nl, &side->overlay, err) < 0)
 		return -1;
 	return overlay_refuse(&side->nl, &o, err);
 }
