@@ -324,3 +324,10 @@ int jconf_load(const char *bytes, size_t len, const char *what, json_t **ret, st
 	*ret = json_is_null(doc) ? json_object() : take_ptr(&doc);
 	return 0;
 }
+
+int jconf_object(const json_t *value, const struct jpath *at, void *member, struct cni_error *err)
+{
+	(void)member;
+	return json_is_object(value) ? 0
+				     : jconf_fail(err, CNI_DECODE, at, "expected a JSON object");
+}

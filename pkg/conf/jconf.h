@@ -111,3 +111,6 @@ int jconf_load(const char *bytes, size_t len, const char *what, json_t **ret,
 	       struct cni_error *err);
 
 #define scoped_json SCOPED(json_decrefp)
+
+/* For a J_CUSTOM field: an object that somebody else reads; CNI_DECODE for anything else. */
+int jconf_object(const json_t *value, const struct jpath *at, void *member, struct cni_error *err);

@@ -14,20 +14,6 @@
 #include "overlay/decide.h"
 #include "overlay/side.h"
 
-static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
-{
-	if (s->device == NULL)
-		return 0;
-	if (tunnel_get(nl, s->device, &s->tunnel, err) < 0) {
-		if (err->sys != ENODEV)
-			return -1;
-		cni_clear(err);
-		return 0;
-	}
-	s->has_tunnel = strcmp(s->tunnel.link.kind, side_kind(s)) == 0;
-	return 0;
-}
-
 /* With nobody wanted, everything of ours is stale; what goes with the device is left to that. */
 static int remove_entries(struct nl *nl, struct side *s, struct cni_error *err)
 {
@@ -62,7 +48,7 @@ static int remove_side(struct nl *nl, const struct overlay *o, int family, struc
 
 	if (!side_begin(o, family, &s))
 		return 0;
-	if (read_device(nl, &s, &step) < 0)
+	if (side_find_device(nl, &s, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (remove_entries(nl, &s, &step) < 0)
 		cni_keep_first(&first, &step);

@@ -183,9 +183,10 @@ static int decide_mtu(struct nl *nl, struct side *s, struct cni_error *err)
 	return 0;
 }
 
-static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
+int side_find_device(struct nl *nl, struct side *s, struct cni_error *err)
 {
 	s->has_tunnel = false;
+	s->tunnel = (struct tunnel){ .link.index = 0 };
 	if (s->device == NULL)
 		return 0;
 	if (tunnel_get(nl, s->device, &s->tunnel, err) < 0) {
@@ -194,7 +195,15 @@ static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
 		cni_clear(err);
 		return 0;
 	}
-	if (strcmp(s->tunnel.link.kind, side_kind(s)) != 0)
+	s->has_tunnel = strcmp(s->tunnel.link.kind, side_kind(s)) == 0;
+	return 0;
+}
+
+static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
+{
+	if (side_find_device(nl, s, err) < 0)
+		return -1;
+	if (s->tunnel.link.index != 0 && !s->has_tunnel)
 		return cni_fail(
 		    err, CNI_CONFLICT,
 		    "interface %s is a %s, not the overlay's %s: rename or remove it, or give "
@@ -202,7 +211,6 @@ static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
 		    s->device,
 		    s->tunnel.link.kind[0] != '\0' ? s->tunnel.link.kind : "physical interface",
 		    side_kind(s));
-	s->has_tunnel = true;
 	return 0;
 }
 

@@ -72,6 +72,9 @@ void side_free(struct side *s); /* begun or all zeros */
  * kind. CNI_INVALID_CONFIG: no link has the local address, or the MTU is impossible. */
 int side_read(struct nl *nl, struct side *s, struct cni_error *err);
 
+/* The device alone: has_tunnel is false where there is none, or one of another kind. */
+int side_find_device(struct nl *nl, struct side *s, struct cni_error *err);
+
 /* Our device's ifindex; 0: there is none. */
 int side_index(const struct side *s);
 /* The link kind of the device. */

@@ -6,14 +6,6 @@
 #include "cni/delegate_conf.h"
 #include "conf/jconf.h"
 
-static int parse_object(const json_t *value, const struct jpath *at, void *member,
-			struct cni_error *err)
-{
-	(void)member;
-	return json_is_object(value) ? 0
-				     : jconf_fail(err, CNI_DECODE, at, "expected a JSON object");
-}
-
 /* ---- the configuration */
 
 static const struct jfield fields[] = {
@@ -23,11 +15,11 @@ static const struct jfield fields[] = {
 	{ "dataDir", J_STR, .offset = offsetof(struct flannel_conf, data_dir),
 	  .max = FLANNEL_DIR_MAX,
 	  .doc = "where delegates' configurations are kept; default /var/lib/cni/flannel" },
-	{ "delegate", J_CUSTOM, .custom = parse_object,
+	{ "delegate", J_CUSTOM, .custom = jconf_object,
 	  .doc = "the configuration of the program that does the work; type is bridge by default" },
-	{ "ipam", J_CUSTOM, .custom = parse_object,
+	{ "ipam", J_CUSTOM, .custom = jconf_object,
 	  .doc = "base of the delegate's ipam; type is host-local by default" },
-	{ "runtimeConfig", J_CUSTOM, .custom = parse_object,
+	{ "runtimeConfig", J_CUSTOM, .custom = jconf_object,
 	  .doc = "what capabilities brought: goes to the delegate" },
 };
 

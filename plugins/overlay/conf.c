@@ -31,8 +31,8 @@ const char *const overlay_backend_names[OVERLAY_BACKENDS] = {
 	[OVERLAY_HOST_GW] = "host-gw",
 };
 
-static int parse_type(const json_t *value, const struct jpath *at, void *member,
-		      struct cni_error *err)
+int overlay_parse_backend(const json_t *value, const struct jpath *at, void *member,
+			  struct cni_error *err)
 {
 	static const struct jchoice choice = { "unknown backend", overlay_backend_names,
 					       OVERLAY_BACKENDS };
@@ -81,7 +81,8 @@ static int parse_device(const json_t *value, const struct jpath *at, void *membe
 
 /* Offsets count from the whole: "backend" lies at offset 0. */
 static const struct jfield backend_fields[] = {
-	{ "type", J_CUSTOM, AT(o.backend), .custom = parse_type, .doc = "vxlan, ipip or host-gw" },
+	{ "type", J_CUSTOM, AT(o.backend), .custom = overlay_parse_backend,
+	  .doc = "vxlan, ipip or host-gw" },
 	{ "vni", J_UINT, AT(o.vni), .min = 1, .max = 0xffffff,
 	  .doc = "vxlan: the network's number" },
 	{ "port", J_UINT, AT(port), .min = 1, .max = UINT16_MAX, .doc = "vxlan: UDP port" },
@@ -186,14 +187,6 @@ static int parse_list(const json_t *value, const struct jpath *at, void *member,
 	return 0;
 }
 
-static int parse_object(const json_t *value, const struct jpath *at, void *member,
-			struct cni_error *err)
-{
-	(void)member;
-	return json_is_object(value) ? 0
-				     : jconf_fail(err, CNI_DECODE, at, "expected a JSON object");
-}
-
 static const struct jfield fields[] = {
 	{ "network", J_CUSTOM, AT(o), .custom = parse_network4, .doc = "all pods of the cluster" },
 	{ "networkV6", J_CUSTOM, AT(o), .custom = parse_network6, .doc = "their IPv6 addresses" },
@@ -204,9 +197,9 @@ static const struct jfield fields[] = {
 	{ "nodes", J_CUSTOM, AT(nodes), .custom = parse_list, .doc = "the cluster" },
 	{ "nodesFile", J_STR, AT(nodes_file), .max = PATH_MAX - 1, .doc = "a file with that list" },
 	{ "node", J_STR, AT(node), .max = OVERLAY_NODE_NAME_MAX, .doc = "our entry's name" },
-	{ "delegate", J_CUSTOM, .custom = parse_object, .doc = "the pod's interface; bridge" },
-	{ "ipam", J_CUSTOM, .custom = parse_object, .doc = "base of its ipam; host-local" },
-	{ "runtimeConfig", J_CUSTOM, .custom = parse_object, .doc = "goes to the delegate" },
+	{ "delegate", J_CUSTOM, .custom = jconf_object, .doc = "the pod's interface; bridge" },
+	{ "ipam", J_CUSTOM, .custom = jconf_object, .doc = "base of its ipam; host-local" },
+	{ "runtimeConfig", J_CUSTOM, .custom = jconf_object, .doc = "goes to the delegate" },
 };
 
 /* ---- what has to fit together */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "base/jpath.h"
 #include "cni/delegate_conf.h"
 #include "conf_nodes.h"
 #include "net/overlay.h"
@@ -12,6 +13,9 @@
 
 #define OVERLAY_BACKENDS 3
 extern const char *const overlay_backend_names[OVERLAY_BACKENDS]; /* by enum overlay_backend */
+/* For a J_CUSTOM field of that type: one of the names. */
+int overlay_parse_backend(const json_t *value, const struct jpath *at, void *member,
+			  struct cni_error *err);
 
 struct overlay_conf {
 	const char *network; /* the list's name */

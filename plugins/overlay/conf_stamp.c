@@ -92,26 +92,12 @@ struct parsed {
 	struct overlay o;
 };
 
-static int parse_backend(const json_t *value, const struct jpath *at, void *member,
-			 struct cni_error *err)
-{
-	static const struct jchoice choice = { "unknown backend", overlay_backend_names,
-					       OVERLAY_BACKENDS };
-	enum overlay_backend *backend = member;
-	size_t i;
-
-	if (jconf_choice(value, at, &choice, &i, err) < 0)
-		return -1;
-	*backend = i < OVERLAY_BACKENDS ? (enum overlay_backend)i : OVERLAY_VXLAN;
-	return 0;
-}
-
 #define AT(member) .offset = offsetof(struct parsed, member)
 
 static const struct jfield fields[] = {
 	{ "digest", J_STR, .required = true, AT(digest), .max = OVERLAY_DIGEST - 1 },
 	{ "file", J_STR, AT(file), .max = OVERLAY_FILE_ID - 1 },
-	{ "backend", J_CUSTOM, .required = true, AT(o.backend), .custom = parse_backend },
+	{ "backend", J_CUSTOM, .required = true, AT(o.backend), .custom = overlay_parse_backend },
 	{ "vni", J_UINT, AT(o.vni), .max = 0xffffff },
 	{ "device", J_STR, AT(device4), .max = IFNAME_MAX - 1 },
 	{ "deviceV6", J_STR, AT(device6), .max = IFNAME_MAX - 1 },
