@@ -17,7 +17,8 @@ from variants import Variant, newest_go  # noqa: E402
 
 TOOLS = Path(os.environ.get("PODWIRE_BUILD") or ROOT / "build/dev") / "bench"
 KINDS = {"curve": {"chain", "memory"}, "node": {"chain", "memory", "extra"}, "bridges": {"chain", "memory", "extra"},
-         "contention": {"contention"}, "counts": {"calls"}, "hostport": {"hostport"}, "firewall": {"firewall"}, "datapath": {"datapath"}}
+         "contention": {"contention"}, "counts": {"calls"}, "hostport": {"hostport"}, "firewall": {"firewall"},
+         "nodes": {"nodes"}, "standing": {"standing"}, "datapath": {"datapath"}}
 WHY_NOT = newest_go()[1]  # here, for in a world there is no network
 
 
@@ -28,7 +29,7 @@ def needs_go(name):
 @test(timeout=280)
 def every_case_tells_its_figures(w):
     run = [str(ROOT / "bench/run"), "--bin", w.bin, "--tools", TOOLS]
-    names = w.sh([*run, "--list"]).stdout.split()
+    names = w.sh([*run, "--quick", "--list"]).stdout.split()
     done = w.sh([*run, "--quick", "--pods", "12", "--out", w.tmp / "bench.json"], check=False, timeout=270)
     data = json.loads((w.tmp / "bench.json").read_text())
     failed = {n: c["error"][-900:] for n, c in data["cases"].items() if c["status"] != "ok" and not needs_go(n)}
