@@ -4,6 +4,8 @@
  * on the bridge, the VLAN gateway's veth pair, the forwarding switches) serves every pod of the
  * network and stays when a pod goes; DEL, GC and the undo of a failed ADD leave it alone. So every
  * step looks first and takes "already there" for done, whoever of several ADDs at once was faster.
+ * Only an address that is missing is added under a lock, after another look: of two networks whose
+ * first pods come to one bridge at once, the second has to see the first one's address.
  */
 #include "gateway.h"
 
@@ -15,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "base/fs.h"
+#include "base/scoped.h"
 #include "base/text.h"
 #include "netlink/addr.h"
 #include "netlink/forward.h"
@@ -89,8 +92,9 @@ static int refuse(const struct link *target, const struct addr *have, const stru
 			target->name, wanted, is);
 }
 
-static int clear_way(struct nl *host, const struct bridge_conf *conf, const struct link *target,
-		     const struct ipnet *want, bool *ret_there, struct cni_error *err)
+/* Is it there? If not, and with `clear`, nothing is in its way afterwards. */
+static int look(struct nl *host, const struct link *target, const struct ipnet *want,
+		const struct bridge_conf *clear, bool *ret_there, struct cni_error *err)
 {
 	scoped_free struct addr *have = NULL;
 	size_t n;
@@ -100,10 +104,10 @@ static int clear_way(struct nl *host, const struct bridge_conf *conf, const stru
 		return -1;
 	for (size_t i = 0; i < n && !*ret_there; i++)
 		*ret_there = ipnet_equal(&have[i].net, want);
-	for (size_t i = 0; i < n && !*ret_there; i++) {
+	for (size_t i = 0; clear != NULL && i < n && !*ret_there; i++) {
 		if (!in_the_way(&have[i], want))
 			continue;
-		if (!conf->force_address)
+		if (!clear->force_address)
 			return refuse(target, &have[i], want, err);
 		if (addr_delete(host, target->index, target->name, &have[i].net, err) < 0)
 			return -1;
@@ -123,13 +127,24 @@ static int prepare_ipv6(const char *name, struct cni_error *err)
 	return fs_sysctl(AT_FDCWD, path, "0", err);
 }
 
-static int ensure_address(struct nl *host, const struct bridge_conf *conf,
-			  const struct link *target, const struct ipnet *want,
-			  struct cni_error *err)
+/* *lock (-1: not taken yet) is the caller's to close. */
+static int take_lock(int *lock, struct cni_error *err)
+{
+	scoped_fd int run = -1;
+
+	if (*lock >= 0)
+		return 0;
+	if (fs_run_dir(true, &run, err) < 0)
+		return -1;
+	return fs_lock_at(run, "bridge.lock", lock, err);
+}
+
+static int add_address(struct nl *host, const struct bridge_conf *conf, const struct link *target,
+		       const struct ipnet *want, struct cni_error *err)
 {
 	bool there;
 
-	if (clear_way(host, conf, target, want, &there, err) < 0)
+	if (look(host, target, want, conf, &there, err) < 0)
 		return -1;
 	if (there)
 		return 0;
@@ -224,7 +239,8 @@ static int ensure_vlan_gateway(struct nl *host, const struct bridge_conf *conf,
 int gateway_install(struct nl *host, const struct bridge_conf *conf, const struct link *bridge,
 		    const struct cni_result *result, struct link *target, struct cni_error *err)
 {
-	bool v4 = false, v6 = false;
+	bool v4 = false, v6 = false, there;
+	scoped_fd int lock = -1;
 
 	*target = *bridge;
 	if (conf->vlan != 0 && ensure_vlan_gateway(host, conf, bridge, target, err) < 0)
@@ -232,7 +248,10 @@ int gateway_install(struct nl *host, const struct bridge_conf *conf, const struc
 	for (size_t i = 0; i < result->n_ips; i++) {
 		const struct ipnet want = gateway_net(&result->ips[i]);
 
-		if (ensure_address(host, conf, target, &want, err) < 0)
+		if (look(host, target, &want, NULL, &there, err) < 0)
+			return -1;
+		if (!there &&
+		    (take_lock(&lock, err) < 0 || add_address(host, conf, target, &want, err) < 0))
 			return -1;
 		v4 |= ip_is4(&want.addr);
 		v6 |= !ip_is4(&want.addr);

@@ -4,19 +4,19 @@ list: each entry that concerns our programs names the test that holds it. Those 
 
 Leaks
   bridge: namespace "" or gone, masq and MAC rules stay   netns/test_bridge: del_without_namespace_or_prev_result
-  bridge: a failure behind the veth leaves veth and masq  chain/test_faults: bridge_add
+  bridge: a failure behind the veth leaves veth and masq  chain/test_faults: bridge
   bridge: BRIDGE.VLAN and the bridge stay                 docs/decisions/004: they are the node's
   all: the namespace's path is a plain file by now        here: a_path_that_is_no_namespace
   portmap: DEL without portMappings does nothing          netns/test_portmap: del_needs_no_runtime_config
   portmap: only the backend in use is cleaned             e2e/test_takeover_nat
-  portmap: no rollback between the families               chain/test_faults: portmap_add (one transaction)
+  portmap: no rollback between the families               chain/test_faults: portmap (one transaction)
   firewall: DEL without prevResult removes nothing        netns/test_firewall: del_needs_nothing
   firewall: ingress chains stay for good                  netns/test_firewall: policies_are_shared_and_collected
   tuning: the backup stays when the namespace is gone     netns/test_tuning: the_namespace_is_gone
   tuning: switches are never put back                     netns/test_tuning: everything_at_once
   tuning: the folder's mode is 0600                       netns/test_tuning: the_backup_file_is_the_references
   bandwidth: the ifb stays without the same names at DEL  netns/test_bandwidth: del_needs_nothing, gc_keeps_the_living
-  bandwidth: a failed ADD is not undone                   netns/test_bandwidth: every_failing_step_leaves_nothing
+  bandwidth: a failed ADD is not undone                   chain/test_faults: bandwidth
   bandwidth: the ifb's name ignores the interface         netns/test_bandwidth: two_interfaces_in_one_network
   host-local: an empty file that no DEL matches           netns/test_host_local_faults: damaged_folder
   host-local: last_reserved cannot be written, IP taken   netns/test_host_local_faults: refused_at_every_change_of_add
@@ -26,6 +26,7 @@ Leaks
 Races
   check, then insert: duplicates of shared rules          chain/test_load: twenty_rounds
   two pods make the bridge, its address and MAC           here: the_first_pods_of_a_node
+  another's address seen half made on a shared bridge     here: two_networks_on_one_bridge
   BRIDGE.VLAN made twice, "already exists"                here: the_first_pods_of_a_vlan
   host-local: a lock per range set, not per ADD           chain/test_load: twenty_rounds (two sets each)
   host-local: a requested address from a random order     netns/test_host_local: requested_addresses
@@ -60,9 +61,11 @@ def a_path_that_is_no_namespace(w):
     eq([f.name for f in Path("/var/lib/cni/networks/crowd").iterdir() if f.name[0] in "1f"], [], "addresses")
 
 
-def at_once(w, conf, pods):
+def at_once(w, conf, pods, *others):
+    """One ADD for each pod, by `conf` and the `others` in turn."""
+    confs = (conf, *others)
     with ThreadPoolExecutor(len(pods)) as pool:
-        return list(pool.map(lambda pod: w.call("bridge", "ADD", conf, pod, id=pod.name), pods))
+        return list(pool.map(lambda i: w.call("bridge", "ADD", confs[i % len(confs)], pods[i], id=pods[i].name), range(len(pods))))
 
 
 @test
@@ -76,6 +79,23 @@ def the_first_pods_of_a_node(w):
     eq({r["interfaces"][0]["mac"] for r in results}, {mac}, "the bridge's MAC in every result")
     eq(len({ip["address"] for r in results for ip in r["ips"]}), 32, "addresses")
     eq([pod.pings("10.77.0.1") for pod in pods[::5]], [True] * 4, "pods at their gateway")
+
+
+@test
+def two_networks_on_one_bridge(w):
+    """Two subnets, and neither is there yet: whose address came first stays, and the others' pods are refused;
+    with forceAddress the last one's. Never both."""
+    for turn in range(12):
+        bridge, force = f"br{turn}", turn % 2 == 1
+        confs = [{"cniVersion": "1.1.0", "name": f"net{n}", "type": "bridge", "bridge": bridge, "isGateway": True,
+                  "forceAddress": force, "ipam": {"type": "host-local", "subnet": f"10.9{n}.0.0/24"}} for n in (0, 1)]
+        replies = at_once(w, confs[0], [w.pod(f"{bridge}-{i}") for i in range(6)], confs[1])
+        [address] = w.ips(bridge, 4)
+        for i, reply in enumerate(replies):
+            if force or address == f"10.9{i % 2}.0.1/24":
+                reply.ok()
+            else:
+                reply.fails(101, f"already has an IP address different from 10.9{i % 2}.0.1/24, namely {address}")
 
 
 @test(needs=("vlan_filtering", "vlan"))
