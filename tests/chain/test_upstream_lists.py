@@ -35,11 +35,25 @@ Races
   udevd gives the pair and the bridge other MACs          netns/test_bridge: macs_of_the_pair_are_set_not_random
 """
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from crowd import NETWORK, Crowd, eq
 from world import main, test
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@test
+def every_entry_has_its_tests(w):
+    """What the list names is there: a function, or the plugin that a file makes a test for."""
+    entries = re.findall(r"^  \w.*  (\w+/test_\w+|here)(?:: (.*))?$", __doc__, re.M)
+    assert len(entries) > 20, entries
+    for place, names in entries:
+        text = (Path(__file__) if place == "here" else ROOT / f"tests/{place}.py").read_text()
+        for name in re.findall(r"\w+", re.sub(r"\(.*?\)", "", names)):
+            assert re.search(rf"\ndef {name}\(|one_each\(\[.*\"{name}\"", text), f"no test {name} in {place}"
 
 
 @test
