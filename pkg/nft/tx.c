@@ -33,6 +33,7 @@
 #include "base/trace.h"
 
 #define ANSWERS_BYTES (8 << 20) /* one error per message of a large transaction */
+#define MOST_ERRNO    4095	/* of the kernel, include/linux/err.h */
 
 static int64_t now_ms(void)
 {
@@ -262,15 +263,17 @@ static void take_error(struct nft_tx *tx, struct answers *a, const struct nlmsgh
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
 	uint32_t i = nlh->nlmsg_seq - tx->first;
+	int sys;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
 		return;
-	if (e->error == 0)
+	sys = e->error > 0 || e->error < -MOST_ERRNO ? EPROTO : -e->error;
+	if (sys == 0)
 		a->ack = true;
 	else if (i < tx->n)
-		tx->origins[i].error = -e->error;
+		tx->origins[i].error = sys;
 	else
-		a->batch_error = -e->error;
+		a->batch_error = sys;
 }
 
 static void take_message(struct nft_tx *tx, struct answers *a, const struct nlmsghdr *nlh)

@@ -6,6 +6,7 @@
 #include "netlink/attr.h"
 #include "netlink/linkmsg.h"
 #include "netlink/qdisc.h"
+#include "netlink/vlanmsg.h"
 
 static bool ended(const char *s, size_t cap)
 {
@@ -62,6 +63,27 @@ static void read_qdisc(struct nlmsghdr *nlh, struct nlmsghdr *longer)
 		   qdisc.tbf.buffer == again.tbf.buffer);
 }
 
+/* The same bytes as the list of a port's VLANs: each is one, and its port is the one asked for. */
+static void read_vlans(struct nlmsghdr *nlh, struct nlmsghdr *longer)
+{
+	struct vlan_found found = { 0 }, again = { 0 };
+	struct cni_error err;
+
+	nlh->nlmsg_type = longer->nlmsg_type = RTM_NEWVLAN;
+	if (nlh->nlmsg_len >= sizeof(*nlh) + 8) /* br_vlan_msg, its ifindex */
+		memcpy(&found.port, (uint8_t *)(nlh + 1) + 4, sizeof(found.port));
+	again.port = found.port;
+	FUZZ_CHECK(vlan_take(nlh, &found, &err) == 0 && vlan_take(longer, &again, &err) == 0);
+	FUZZ_CHECK(found.n == again.n);
+	for (size_t i = 0; i < found.n; i++) {
+		FUZZ_CHECK(found.list[i].id <= 4094 && found.list[i].id == again.list[i].id);
+		FUZZ_CHECK(found.list[i].pvid == again.list[i].pvid);
+		FUZZ_CHECK(found.list[i].untagged == again.list[i].untagged);
+	}
+	free(found.list);
+	free(again.list);
+}
+
 /* A link message of any bytes: texts end within their fields, and what stands behind the message
  * has no influence. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -84,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		walk(nlh);
 	}
 	read_qdisc(nlh, longer);
+	read_vlans(nlh, longer);
 	free(nlh);
 	free(longer);
 	return 0;
