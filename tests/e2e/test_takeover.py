@@ -145,5 +145,36 @@ def both_speak_the_same_files(w):
     w.promise_nothing_left(IDS)
 
 
+def their_del_of_ours(w, version):
+    """The way back: their DEL of the whole chain, and what it leaves of ours goes with our GC; the other pod runs on."""
+    path = folder(w, version)
+    a, b = (w.pod(name) for name in IDS)
+    for pod in (a, b):
+        w.chain(CHAIN, "ADD", pod, id=pod.name).ok()
+
+    def left(name):
+        elements = {e.split(":")[0] for e in w.elements() if name in e}
+        return sorted(elements), sorted({Path(e.split()[0]).name.split("-")[0] for e in w.leftovers((name,)) if "names" in e})
+
+    w.chain(CHAIN, "DEL", a, id=IDS[0], path=path).ok()
+    eq(left(IDS[0]), (["forward4-12", "forward6-12"], ["firewall"]), "what their DEL leaves")
+    w.chain({**CHAIN, "cniVersion": "1.1.0"}, "GC", valid=[(IDS[1], "eth0")]).ok()
+    eq(left(IDS[0]), ([], []), "after our GC")
+    eq(left(IDS[1])[0], ["forward4-12", "forward6-12"], "the other pod's")
+    w.chain(CHAIN, "DEL", b, id=IDS[1], path=path).ok()
+    w.chain({**CHAIN, "cniVersion": "1.1.0"}, "GC", valid=[]).ok()
+    w.promise_nothing_left(IDS)
+
+
+@test
+def their_del_of_ours_1_1_1(w):
+    their_del_of_ours(w, "1.1.1")
+
+
+@test
+def their_del_of_ours_1_9_1(w):
+    their_del_of_ours(w, "1.9.1")
+
+
 if __name__ == "__main__":
     run()
