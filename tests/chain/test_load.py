@@ -97,9 +97,9 @@ def twenty_rounds(w):
     end(crowd, rounds(crowd, 20))
 
 
-@test(timeout=120)
+@test(timeout=250)
 def rules_of_docker_and_kube_proxy_come_and_go(w):
-    beside(w, "nft", 64, 5)
+    beside(w, "nft", 2 * CROWD, 20)
 
 
 @test(timeout=100, needs=("iptables_legacy",))
