@@ -77,12 +77,12 @@ def no_program_is_larger(w):
 
 def too_much(key, one):
     """bridge's ADD asks for its port, a millisecond apart, until the kernel lets it take part (pkg/netlink/announce.c):
-    those questions, with a wait and two reads each, are no cost of ours."""
+    each of those waits, with a question and two reads, is no cost of ours."""
     calls, sends, *rest = BUDGET[key]
-    extra = one.sends - sends
-    waits = 20 if key == ("ADD", "bridge") else 0
+    waits = one.waits if key == ("ADD", "bridge") else 0
     switches = 4 if key == ("CHECK", "portmap") else 0  # what else keeps a host port from working
-    return not 0 <= extra <= waits or [one.setns, one.starts] != rest or one.calls > calls + 4 * extra or one.switches > switches
+    exact = [one.sends, one.setns, one.starts] == [sends + waits, *rest]
+    return not exact or waits > 20 or one.calls > calls + 4 * waits or one.switches > switches
 
 
 def within_budget(w, others):

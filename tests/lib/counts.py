@@ -15,8 +15,9 @@ TRACES = Path("/run/world/counts")
 
 # calls: from the program's first own call on, the loader's are left out. sends: messages to netlink, each a round trip.
 # setns: switches of the network namespace. starts: programs that it started. switches: files below the machine's
-# /proc/sys/net, of which the kernel looks through those of all namespaces.
-Cost = namedtuple("Cost", "calls sends setns starts switches")
+# /proc/sys/net, of which the kernel looks through those of all namespaces. waits: pauses, after each of which the kernel
+# is asked again.
+Cost = namedtuple("Cost", "calls sends setns starts switches waits")
 
 FIRST_OWN_CALL = re.compile(r"poll\(\[\{fd=0")
 NETLINK_SEND = re.compile(r"send(to|msg)\(\d+, .*nlmsg_len=")
@@ -53,7 +54,7 @@ def _cost(calls):
     own = [call for call in calls[first:] if re.match(r"\w+\(", call)]
     return Cost(calls=len(own), sends=sum(bool(NETLINK_SEND.match(c)) for c in own),
                 setns=sum(c.startswith("setns(") for c in own), starts=sum(bool(re.match(r"v?fork\(|clone3?\(", c)) for c in own),
-                switches=sum('"/proc/sys/net' in c for c in own))
+                switches=sum('"/proc/sys/net' in c for c in own), waits=sum(bool(re.match(r"p?poll\(NULL, 0, ", c)) for c in own))
 
 
 def read_counts():
