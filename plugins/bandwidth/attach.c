@@ -229,17 +229,16 @@ static int find_host_end(const struct cni_args *args, const struct owner *owner,
 	return err->sys == ENODEV ? 0 : -1;
 }
 
-/* All that is surely the attachment's; without an answer about its filters an ingress stays. */
-static int find_parts(const struct cni_args *args, struct nl *host,
-		      const struct bandwidth_conf *conf, struct bandwidth_found *f, bool *ret_entry,
-		      struct cni_error *err)
+/* The host end, and whether its ingress qdisc is surely the attachment's; without an answer about
+ * the ifb or the filters it stays. */
+static int find_queues(const struct cni_args *args, struct nl *host,
+		       const struct bandwidth_conf *conf, struct bandwidth_found *f,
+		       bool *ret_entry, struct cni_error *err)
 {
 	const struct owner owner = cni_owner(args);
 	const struct redirect *r = &f->on.redirect;
 
-	bandwidth_id(&owner, &f->id);
-	if (find_ifb(host, &f->id, &f->ifb, err) < 0 ||
-	    find_host_end(args, &owner, host, &f->veth, err) < 0)
+	if (find_host_end(args, &owner, host, &f->veth, err) < 0)
 		return -1;
 	if (f->veth.index == 0)
 		return 0;
@@ -253,6 +252,7 @@ static int find_parts(const struct cni_args *args, struct nl *host,
 int bandwidth_detach(const struct cni_args *args, const struct bandwidth_conf *conf,
 		     struct cni_error *err)
 {
+	const struct owner owner = cni_owner(args);
 	struct bandwidth_found found = { .ifb.index = 0 };
 	struct shaper_parts parts = { .link = &found.veth,
 				      .ifb = &found.ifb,
@@ -262,7 +262,10 @@ int bandwidth_detach(const struct cni_args *args, const struct bandwidth_conf *c
 
 	if (nl_open(&host, err) < 0)
 		return -1;
-	if (find_parts(args, &host, conf, &found, &parts.entry, &step) < 0)
+	bandwidth_id(&owner, &found.id);
+	if (find_ifb(&host, &found.id, &found.ifb, &step) < 0)
+		cni_keep_first(&first, &step);
+	if (find_queues(args, &host, conf, &found, &parts.entry, &step) < 0)
 		cni_keep_first(&first, &step);
 	if (shaper_remove(&host, &parts, &step) < 0)
 		cni_keep_first(&first, &step);

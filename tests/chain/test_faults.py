@@ -2,11 +2,12 @@
 """Everything that can fail, failing once (STYLE principle 19): each netlink message and answer, each socket, file,
 lock, switch of namespace, pipe and start of a program, by tests/lib/stopat.c; and the delegate itself."""
 
+import itertools
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from trials import BRIDGE, CHAINED, PLAIN, HostLocal, Subject, failing_add, failing_del, one_each  # noqa: E402
+from trials import BRIDGE, CHAINED, PLAIN, STOPAT, HostLocal, Subject, failing_add, failing_del, one_each  # noqa: E402
 from world import eq, main, test  # noqa: E402
 
 LINK, SPOOF, MASQ = r"^(host|a) (link|addr|route|qdisc)", r" set (allowed|checked) |/spoof-", r" set (masq-\S+|pod[46]) |/masq-"
@@ -50,6 +51,26 @@ def add_and_del(w, plugin):
 
 
 one_each(["portmap", "firewall", "bandwidth"], add_and_del, timeout=120)
+
+
+@test(timeout=120)
+def bandwidth_del_goes_on(w):
+    """What cannot be read of one direction keeps nothing of the other: only without a socket, and where the one
+    message that deletes cannot be sent, both stay. The other pod has both."""
+    subject = Subject(w, [p for p in CHAINED if p["type"] == "bandwidth"], base=[BRIDGE])
+    failures = 0
+    for k in itertools.count(1):
+        subject.run("ADD").ok()
+        r = subject.run("DEL", {"bandwidth": [STOPAT, "fail", k]})
+        queues = w.json("tc -j qdisc")
+        both = [len(w.json("ip -j link show type ifb")), sum(q["kind"] == "tbf" and q["dev"][:3] != "bwp" for q in queues)] == [2, 2]
+        if r.code != 0 and not any(x in r.msg for x in ("on stdin", "netlink socket", ": delete ")):
+            eq(both, False, f"both are left: {r.err.strip()}: {r.msg}")
+            failures += 1
+        subject.run("DEL").ok()
+        if "stopat: failed" not in r.err:
+            break
+    eq(failures > 5, True, failures)
 
 
 @test(timeout=120)
