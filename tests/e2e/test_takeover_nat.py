@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Pods that the Go plugins attached with masquerade and host ports, deleted, collected and respected by ours:
-Debian's 1.1.1 and 1.9.1, their iptables backend (of nf_tables, and of legacy xtables in tests/vm) and their
+Debian's 1.1.1 and 1.9.1, their iptables backend (of nf_tables and of legacy xtables) and their
 nftables backend; and the way back."""
 
 import functools
