@@ -92,6 +92,25 @@ def all_of_theirs_1_9_1(w):
     life(w, "1.9.1")
 
 
+def all_of_theirs_legacy(w, version):
+    """Their iptables is the legacy one."""
+    w.sh("for p in iptables ip6tables; do ln -sf /usr/sbin/$p-legacy /etc/alternatives/$p; "
+         "ln -sf /usr/sbin/$p-legacy-save /etc/alternatives/$p-save; done")
+    life(w, version)
+
+
+def all_of_theirs_legacy_1_1_1(w):
+    all_of_theirs_legacy(w, "1.1.1")
+
+
+def all_of_theirs_legacy_1_9_1(w):
+    all_of_theirs_legacy(w, "1.9.1")
+
+
+for one in (all_of_theirs_legacy_1_1_1, all_of_theirs_legacy_1_9_1):
+    test(one, needs=("iptables_legacy",))
+
+
 @test
 def behind_our_bridge_1_1_1(w):
     life(w, "1.1.1", ("bridge", "host-local"))
