@@ -475,6 +475,26 @@ def a_full_disk(w):
     eq((recorder.log(), [p.name for p in DIR.iterdir()]), ([], ["full"]), "left")
 
 
+@test
+def a_read_only_folder(w):
+    """Nor where there is no inode or nothing may be written; DEL takes all but the file, says so, and the next finishes."""
+    daemon()
+    a, b = w.pod("a"), w.pod("b")
+    w.sh(f"mkdir {DIR} && mount -t tmpfs -o nr_inodes=2 tmpfs {DIR}")
+    call(w, "ADD", a).ok()
+    call(w, "ADD", b).fails(5, "No space left on device")
+    eq((len(veths(w)), len(reserved()), [p.name for p in DIR.iterdir()]), (1, 2, ["a"]), "left, without an inode")
+    w.sh(f"mount -o remount,ro {DIR}")
+    call(w, "ADD", b).fails(5, f"{DIR}/b: Read-only file system")
+    eq((len(veths(w)), len(reserved()), [p.name for p in DIR.iterdir()]), (1, 2, ["a"]), "left, read-only")
+    for _ in range(2):
+        call(w, "DEL", a).fails(5, f"{DIR}/a: Read-only file system")
+        eq(left(w), ([], [], ["a"]), "left by DEL")
+    w.sh(f"mount -o remount,rw {DIR}")
+    call(w, "DEL", a).ok()
+    eq(left(w), NOTHING, "left behind")
+
+
 # ---- CHECK, GC, STATUS
 
 @test
