@@ -14,7 +14,8 @@
  * nothing is no failure. Where it cannot be made, an attachment of which there is no trace was
  * never made or has been deleted already (runtimes delete twice, and pods must go even when the
  * daemon is gone for good); a damaged state file is such a trace, and its DEL has to be tried
- * again.
+ * again. A file that cannot be read (a disk that is broken) is no missing one: today's
+ * configuration removes what it finds, and DEL fails.
  *
  * The file is not fsynced (docs/decisions/010): one that a power cut has emptied heals as above.
  */
@@ -104,6 +105,19 @@ static int recover(const struct cni_args *args, const char *dir, const struct fl
 	return 0;
 }
 
+/* Of an attachment whose file cannot be read: the next DEL has the file to do, and maybe more. */
+static void detach_by_today(const struct cni_args *args)
+{
+	SCOPED(delegate_conf_free) struct delegate_conf anew = { .len = 0 };
+	struct cni_error ignored;
+	struct cni_args call;
+
+	if (make_anew(args, &anew, &ignored) < 0)
+		return;
+	call = delegate_conf_call(args, &anew);
+	(void)cni_delegate(&call, anew.type, CNI_DEL, &ignored);
+}
+
 int flannel_detach(const struct cni_args *args, struct cni_error *err)
 {
 	SCOPED(delegate_conf_free) struct delegate_conf anew = { .len = 0 };
@@ -112,8 +126,12 @@ int flannel_detach(const struct cni_args *args, struct cni_error *err)
 	struct cni_args call;
 	const char *dir;
 
-	if (flannel_conf_data_dir(args, &dir, err) < 0 || state_load(args, dir, &s, err) < 0)
+	if (flannel_conf_data_dir(args, &dir, err) < 0)
 		return -1;
+	if (state_load(args, dir, &s, err) < 0) {
+		detach_by_today(args);
+		return -1;
+	}
 	if (!s.found || s.damaged) {
 		bool made;
 

@@ -495,6 +495,30 @@ def a_read_only_folder(w):
     eq(left(w), NOTHING, "left behind")
 
 
+@test
+def a_broken_folder(w):
+    """No access to it works: DEL takes what today's configuration finds and says what it could not read."""
+    daemon()
+    a = w.pod("a")
+    call(w, "ADD", a).ok()
+    plain, broken = w.bin, Path("/run/world/broken")
+    broken.mkdir()
+    for program in Path(plain).iterdir():
+        (broken / program.name).symlink_to(program)
+    (broken / "flannel").unlink()
+    (broken / "flannel").write_text(f"#!/bin/sh\nexec env ASAN_OPTIONS=detect_leaks=0 strace -qq -o /dev/null -P {DIR} -P {DIR}/a"
+                                    f" -e inject=openat,read,unlinkat,renameat2:error=EIO {plain}/flannel\n")
+    (broken / "flannel").chmod(0o755)
+    w.bin = str(broken)
+    call(w, "ADD", w.pod("b")).fails(5, f"{DIR}: Input/output error")
+    for _ in range(2):
+        call(w, "DEL", a).fails(5, f"{DIR}: Input/output error")
+        eq(left(w), ([], [], ["a"]), "left by DEL")
+    w.bin = plain
+    call(w, "DEL", a).ok()
+    eq(left(w), NOTHING, "left behind")
+
+
 # ---- CHECK, GC, STATUS
 
 @test
