@@ -174,14 +174,20 @@ static int look_at_nat(const struct attaching *a, struct cni_error *err)
 	return cni_wrap(err, "ipMasq");
 }
 
-/* Somebody's interface of that name in the pod is an error; our own leftover on the host goes. */
+/* Somebody's interface of that name in the pod is an error; our own leftover on the host goes. The
+ * host is asked first: a pair comes into being as one, so a host end that was there before its
+ * other end was looked for in vain is no ADD's of the same names that runs beside this one. */
 static int clear_leftovers(struct attaching *a, struct cni_error *err)
 {
 	char host_name[IFNAME_MAX];
-	struct link there;
+	struct link there, inside;
+	bool left;
 
 	ifname_host_veth(&a->owner, host_name);
-	if (link_get(&a->pod.nl, a->args->ifname, &there, err) == 0)
+	left = link_get(&a->host, host_name, &there, err) == 0;
+	if (!left && err->sys != ENODEV)
+		return -1;
+	if (link_get(&a->pod.nl, a->args->ifname, &inside, err) == 0)
 		return cni_fail(
 		    err, CNI_CONFLICT,
 		    "interface %s already exists in %s: it is left as it is; use another "
@@ -189,8 +195,8 @@ static int clear_leftovers(struct attaching *a, struct cni_error *err)
 		    a->args->ifname, a->args->netns);
 	if (err->sys != ENODEV)
 		return -1;
-	if (link_get(&a->host, host_name, &there, err) < 0)
-		return err->sys == ENODEV ? 0 : -1;
+	if (!left)
+		return 0;
 	if (!bridge_owns_veth(&there, &a->owner))
 		return cni_fail(err, CNI_CONFLICT,
 				"the host has an interface %s already, which is not this pod's "
