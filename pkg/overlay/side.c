@@ -152,17 +152,37 @@ static uint32_t overhead(const struct side *s)
 	return 0;
 }
 
-/* Pods have one MTU for both families, so an IPv4 tunnel of a dual-stack overlay needs 1280, too.
- */
+/* What the underlay must carry: pods have one MTU for both families, so what either tunnel adds and
+ * IPv6's 1280 count for both. */
+static int check_mtu(const struct side *s, uint32_t outer, struct cni_error *err)
+{
+	const struct overlay *o = s->o;
+	const uint32_t least = o->has6 ? 1280 : 576;
+	const uint32_t added = o->backend == OVERLAY_VXLAN && o->has6 ? 70 : overhead(s);
+	const uint32_t left = outer > added ? outer - added : 0;
+	const char *version = o->has6 ? "IPv6" : "IPv4";
+
+	if (left >= least)
+		return 0;
+	if (o->mtu != 0)
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"backend.mtu: %u leaves pods %u bytes, and %s needs %u: set at "
+				"least %u, or leave it out",
+				outer, left, version, least, least + added);
+	return cni_fail(err, CNI_INVALID_CONFIG,
+			"%s: its MTU of %u leaves pods %u bytes, and %s needs %u: raise the "
+			"MTU of the interface, or use a backend.type that adds less",
+			s->underlay.name, outer, left, version, least);
+}
+
 static int decide_mtu(struct nl *nl, struct side *s, struct cni_error *err)
 {
-	const uint32_t least = s->o->has6 ? 1280 : 576;
 	uint32_t link = s->underlay.mtu, outer = s->o->mtu;
 
 	/* An address on lo: the packets leave by the default route. */
 	if ((s->underlay.flags & IFF_LOOPBACK) != 0 && route_default_mtu(nl, &link, err) < 0) {
 		if (err->sys != ENOENT || outer == 0)
-			return cni_wrap(err, "find the underlay's MTU (or set mtu)");
+			return cni_wrap(err, "find the underlay's MTU (or set backend.mtu)");
 		cni_clear(err);
 		link = outer;
 	}
@@ -170,15 +190,11 @@ static int decide_mtu(struct nl *nl, struct side *s, struct cni_error *err)
 		outer = link;
 	if (outer > link)
 		return cni_fail(err, CNI_INVALID_CONFIG,
-				"mtu: %u is more than the %u of interface %s", outer, link,
-				s->underlay.name);
-	if (outer < least + overhead(s))
-		return cni_fail(
-		    err, CNI_INVALID_CONFIG,
-		    "%s: its MTU of %u leaves pods %u bytes, and %s needs %u: raise the "
-		    "MTU of the interface, or use a backend that adds less",
-		    s->underlay.name, outer, outer > overhead(s) ? outer - overhead(s) : 0,
-		    s->o->has6 ? "IPv6" : "IPv4", least);
+				"backend.mtu: %u is more than the %u of interface %s; it is the "
+				"underlay's MTU: set at most that, or leave it out",
+				outer, link, s->underlay.name);
+	if (check_mtu(s, outer, err) < 0)
+		return -1;
 	s->mtu = outer - overhead(s);
 	return 0;
 }

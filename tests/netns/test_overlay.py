@@ -276,7 +276,8 @@ def configurations_that_cannot_be(w):
             (conf(node="n2"), "nodes[1].publicIP: 192.0.2.2 is no address of this node (192.0.2.1, 2001:db8:0:1::1)"),
             (conf(backend={"vni": 1 << 24}), "backend.vni: 16777216 is out of range"),
             (conf(backend={"port": 0}), "backend.port: 0 is out of range"),
-            (conf(backend={"mtu": 100}), "MTU of 100 leaves pods 50 bytes"),
+            (conf(backend={"mtu": 100}), "backend.mtu: 100 leaves pods 50 bytes, and IPv4 needs 576: set at least 626"),
+            (conf(backend={"mtu": 1501}), "backend.mtu: 1501 is more than the 1500 of interface eth0"),
             (conf(nodes=[N1, {k: v for k, v in N2.items() if k != "subnet"}]), "nodes[1].subnet: the key is missing")):
         refused(w, c, 7, text)
 

@@ -346,17 +346,26 @@ static void the_underlay_has_to_fit(void **state)
 
 	cluster_begin(&c, *state, 2);
 	c.o.mtu = 9000;
-	refused(&c, CNI_INVALID_CONFIG, "mtu: 9000 is more than the 1500 of interface under");
+	refused(
+	    &c, CNI_INVALID_CONFIG,
+	    "backend.mtu: 9000 is more than the 1500 of interface under; it is the underlay's MTU: "
+	    "set at most that, or leave it out");
 	c.o.mtu = 600;
-	refused(&c, CNI_INVALID_CONFIG, "leaves pods 550 bytes, and IPv4 needs 576");
+	refused(&c, CNI_INVALID_CONFIG,
+		"backend.mtu: 600 leaves pods 550 bytes, and IPv4 needs 576: set at least 626");
 	c.o.mtu = 1300;
 	assert_ok(overlay_refuse(&c.nl, &c.o, &err), &err);
 	c.o.has6 = true;
 	refused(&c, CNI_INVALID_CONFIG,
-		"under: its MTU of 1300 leaves pods 1250 bytes, and IPv6 needs 1280");
+		"backend.mtu: 1300 leaves pods 1230 bytes, and IPv6 needs 1280: set at least 1350");
 	c.o.mtu = 1345;
 	refused(&c, CNI_INVALID_CONFIG, "leaves pods 1275 bytes");
 	c.o.mtu = 0;
+	sandbox_host_ok(c.s, "ip link set under mtu 1300");
+	refused(&c, CNI_INVALID_CONFIG,
+		"under: its MTU of 1300 leaves pods 1230 bytes, and IPv6 needs 1280: raise the MTU "
+		"of the interface");
+	sandbox_host_ok(c.s, "ip link set under mtu 1500");
 	c.nodes[0].local4 = ip_of("192.168.50.77");
 	refused(&c, CNI_INVALID_CONFIG, "node \"n1\": no interface has the address 192.168.50.77");
 	cluster_end(&c);
