@@ -197,7 +197,7 @@ static int bring_up(struct nl *nl, const struct side *s, struct cni_error *err)
 
 	if (r == 0 || err->sys != EADDRINUSE)
 		return r;
-	r = cni_wrap(err, "UDP port %u is in use by another program or another kind of vxlan",
+	r = cni_wrap(err, "backend.port: %u is in use by another program or another kind of vxlan",
 		     s->o->port);
 	err->code = CNI_CONFLICT;
 	return r;

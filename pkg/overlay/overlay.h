@@ -83,7 +83,7 @@ int overlay_status(struct nl *nl, const struct overlay *o, struct cni_error *err
  * What only the kernel can tell against a configuration; nothing changed. CNI_INVALID_CONFIG: the
  * network holds somebody's route, connected prefix or address (named), an MTU is too small or
  * larger than the link's, no link has the local address. CNI_CONFLICT: VNI or port is another
- * device's, or our device's name is another kind's. o->bridge and the devices of o->before do not
- * speak against it.
+ * device's or program's, or our device's name is another kind's. o->bridge and the devices of
+ * o->before do not speak against it.
  */
 int overlay_refuse(struct nl *nl, const struct overlay *o, struct cni_error *err);

@@ -8,11 +8,14 @@
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/scoped.h"
+#include "base/text.h"
 #include "netlink/addr.h"
 #include "overlay/device.h"
 
@@ -28,7 +31,13 @@ struct question {
 	size_t n_others;
 	int known[3]; /* links that are (o->bridge, o->before) */
 	size_t n_known;
+	bool port_held; /* by a vxlan that is up: vxlans share a port */
 };
+
+static const char *network_key(const struct side *s)
+{
+	return s->family == AF_INET ? "network" : "networkV6";
+}
 
 static int know(struct nl *nl, struct question *q, const char *name, struct cni_error *err)
 {
@@ -116,6 +125,8 @@ static int check_device(const struct tunnel *t, void *arg, struct cni_error *err
 	struct question *q = arg;
 	const struct side *s = q->s;
 
+	q->port_held |= strcmp(t->link.kind, "vxlan") == 0 && t->vxlan.port == s->o->port &&
+			same_family(t, s->family) && (t->link.flags & IFF_UP) != 0;
 	if ((s->device != NULL && strcmp(t->link.name, s->device) == 0) ||
 	    is_known(q, t->link.index))
 		return 0;
@@ -124,6 +135,31 @@ static int check_device(const struct tunnel *t, void *arg, struct cni_error *err
 	if (s->device == NULL || strcmp(t->link.kind, side_kind(s)) != 0)
 		return 0;
 	return s->o->backend == OVERLAY_IPIP ? check_ipip(s, t, err) : check_vxlan(s, t, err);
+}
+
+/* The device could be made, and not be set up. */
+static int check_port(const struct question *q, struct cni_error *err)
+{
+	const struct side *s = q->s;
+	const struct sockaddr_in any4 = { .sin_family = AF_INET, .sin_port = htons(s->o->port) };
+	const struct sockaddr_in6 any6 = { .sin6_family = AF_INET6,
+					   .sin6_port = htons(s->o->port) };
+	const bool four = s->family == AF_INET;
+	scoped_fd int fd = -1;
+	const int on = 1;
+
+	if (s->o->backend != OVERLAY_VXLAN || q->port_held)
+		return 0;
+	fd = socket(s->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || (!four && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0) ||
+	    bind(fd, four ? (const struct sockaddr *)&any4 : (const struct sockaddr *)&any6,
+		 four ? sizeof(any4) : sizeof(any6)) == 0 ||
+	    errno != EADDRINUSE)
+		return 0; /* whatever else is wrong, this cannot tell */
+	return cni_fail(err, CNI_CONFLICT,
+			"backend.port: UDP port %u is in use by another program: choose another "
+			"port, or stop that program",
+			s->o->port);
 }
 
 static int check_nodes(const struct side *s, struct cni_error *err)
@@ -139,11 +175,10 @@ static int check_nodes(const struct side *s, struct cni_error *err)
 			continue;
 		ipnet_print(&s->network, net);
 		ip_print(ip, text);
-		return cni_fail(
-		    err, CNI_INVALID_CONFIG,
-		    "network %s holds node \"%s\"'s own address %s: choose a network that "
-		    "no host is in",
-		    net, node->name, text);
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"%s %s holds node \"%s\"'s own address %s: choose a network that "
+				"no host is in",
+				network_key(s), net, node->name, text);
 	}
 	return 0;
 }
@@ -176,11 +211,10 @@ static int check_addresses(struct nl *nl, const struct question *q, struct cni_e
 		ipnet_print(&q->s->network, net);
 		ipnet_print(&list[i].net, text);
 		name_of(nl, list[i].index, name);
-		return cni_fail(
-		    err, CNI_INVALID_CONFIG,
-		    "network %s holds %s, an address of this host's interface %s outside "
-		    "of the node's own subnet: choose a network that no host is in",
-		    net, text, name);
+		return cni_fail(err, CNI_INVALID_CONFIG,
+				"%s %s holds %s, an address of this host's interface %s outside "
+				"of the node's own subnet: choose a network that no host is in",
+				network_key(q->s), net, text, name);
 	}
 	return 0;
 }
@@ -215,13 +249,32 @@ static bool is_foreign(const struct route_found *r, void *arg)
 	return r->protocol != RTPROT_BOOT || r->type != RTN_UNICAST || !is_lease(q, dst);
 }
 
+/* "via 192.0.2.1 dev eth0", "dev eth0", "blackhole" */
+static void way_of(struct nl *nl, const struct route_found *r, char *buf, size_t cap)
+{
+	char gw[IP_TEXT], name[IFNAME_MAX];
+
+	if (r->type == RTN_BLACKHOLE || r->type == RTN_UNREACHABLE || r->type == RTN_PROHIBIT) {
+		(void)text_format(buf, cap, "%s",
+				  r->type == RTN_BLACKHOLE     ? "blackhole"
+				  : r->type == RTN_UNREACHABLE ? "unreachable"
+							       : "prohibit");
+		return;
+	}
+	name_of(nl, r->index, name);
+	if (r->route.has_gw)
+		ip_print(&r->route.gw, gw);
+	(void)text_format(buf, cap, "%s%s%sdev %s", r->route.has_gw ? "via " : "",
+			  r->route.has_gw ? gw : "", r->route.has_gw ? " " : "", name);
+}
+
 static int check_routes(struct nl *nl, struct question *q, struct cni_error *err)
 {
 	const struct route_pick pick = {
 		.family = q->s->family, .table = RT_TABLE_MAIN, .wanted = is_foreign, .arg = q
 	};
 	scoped_free struct route_found *list = NULL;
-	char net[IPNET_TEXT], dst[IPNET_TEXT], gw[IP_TEXT] = "", name[IFNAME_MAX];
+	char net[IPNET_TEXT], dst[IPNET_TEXT], way[IP_TEXT + IFNAME_MAX + 16];
 	size_t n = 0;
 
 	if (route_pick(nl, &pick, &list, &n, err) < 0)
@@ -230,14 +283,12 @@ static int check_routes(struct nl *nl, struct question *q, struct cni_error *err
 		return 0;
 	ipnet_print(&q->s->network, net);
 	ipnet_print(&list[0].route.dst, dst);
-	if (list[0].route.has_gw)
-		ip_print(&list[0].route.gw, gw);
-	name_of(nl, list[0].index, name);
+	way_of(nl, &list[0], way, sizeof(way));
 	return cni_fail(
 	    err, CNI_INVALID_CONFIG,
-	    "network %s holds %s, to which this host has a route (%s%s%sdev %s): choose "
-	    "another network, or remove that route",
-	    net, dst, gw[0] != '\0' ? "via " : "", gw, gw[0] != '\0' ? " " : "", name);
+	    "%s %s holds %s, to which this host has a route (%s): choose another network, or "
+	    "remove that route",
+	    network_key(q->s), net, dst, way);
 }
 
 static int list_subnets(struct question *q, struct cni_error *err)
@@ -261,7 +312,8 @@ static int ask(struct nl *nl, struct question *q, struct cni_error *err)
 {
 	if (list_subnets(q, err) < 0 || side_read(nl, q->s, err) < 0 ||
 	    check_nodes(q->s, err) < 0 || tunnel_each(nl, "vxlan", check_device, q, err) < 0 ||
-	    tunnel_each(nl, "ipip", check_device, q, err) < 0 || check_addresses(nl, q, err) < 0)
+	    tunnel_each(nl, "ipip", check_device, q, err) < 0 || check_port(q, err) < 0 ||
+	    check_addresses(nl, q, err) < 0)
 		return -1;
 	return check_routes(nl, q, err);
 }

@@ -223,10 +223,10 @@ static int read_device(struct nl *nl, struct side *s, struct cni_error *err)
 		return cni_fail(
 		    err, CNI_CONFLICT,
 		    "interface %s is a %s, not the overlay's %s: rename or remove it, or give "
-		    "the overlay another device",
+		    "the overlay another backend.device%s",
 		    s->device,
 		    s->tunnel.link.kind[0] != '\0' ? s->tunnel.link.kind : "physical interface",
-		    side_kind(s));
+		    side_kind(s), s->family == AF_INET6 ? "V6" : "");
 	return 0;
 }
 

@@ -301,11 +301,20 @@ def networks_that_others_have(w):
 def a_vni_and_a_bridge_that_are_in_use(w):
     Other(w)
     w.sh("ip link add vx type vxlan id 1 dstport 8472 dev eth0")
-    refused(w, conf(), 101, "vx")
-    w.sh("ip link del vx; ip link add cni0 type bridge; ip addr add 10.244.7.1/24 dev cni0")
+    refused(w, conf(), 101, "backend.vni: interface vx has VNI 1 on port 8472 already")
+    w.sh("ip link del vx")
+    for family, c in ((socket.AF_INET, conf(backend={"port": 4789})), (socket.AF_INET6, conf(**DUAL))):
+        with socket.socket(family, socket.SOCK_DGRAM) as program:
+            if family == socket.AF_INET6:
+                program.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            port = c["backend"]["port"] if "backend" in c else 8472
+            program.bind(("", port))
+            refused(w, c, 101, f"backend.port: UDP port {port} is in use by another program: choose another port, or stop that program")
+    w.sh("ip link add cni0 type bridge; ip addr add 10.244.7.1/24 dev cni0")
     refused(w, conf(), 101, "delegate.bridge: cni0 is there with 10.244.7.1/24, which is no address of this node's subnet "
                             "10.244.1.0/24: once no pod needs it any more, delete it (ip link delete cni0), or set delegate.forceAddress")
     w.sh("ip link set cni0 up")
+    w.sh("ip link add vx type vxlan id 7 local 192.0.2.1 dstport 8472; ip link set vx up")  # vxlans share a port
     call(w, "ADD", w.pod("a"), conf(delegate={"isGateway": True, "forceAddress": True})).ok()
     eq(w.ips("cni0", 4), ["10.244.1.1/24"], "the address")
 

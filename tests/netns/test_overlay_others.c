@@ -266,7 +266,13 @@ static void what_is_in_the_network_is_named(void **state)
 		{ "ip route add 10.244.2.0/24 via 192.168.50.2 proto bgp", "holds 10.244.2.0/24",
 		  "ip route del 10.244.2.0/24" },
 		{ "ip -6 route add fd44:0:0:9::/64 via fd50::2",
-		  "network fd44::/48 holds fd44:0:0:9::/64", "ip -6 route del fd44:0:0:9::/64" },
+		  "networkV6 fd44::/48 holds fd44:0:0:9::/64", "ip -6 route del fd44:0:0:9::/64" },
+		{ "ip route add blackhole 10.244.0.0/16",
+		  "holds 10.244.0.0/16, to which this host has a route (blackhole): choose",
+		  "ip route del blackhole 10.244.0.0/16" },
+		{ "ip route add unreachable 10.244.9.0/24 proto static",
+		  "to which this host has a route (unreachable): choose",
+		  "ip route del unreachable 10.244.9.0/24" },
 	};
 	struct cluster c;
 	struct cni_error err;
@@ -317,7 +323,9 @@ static void devices_in_the_way_are_named(void **state)
 
 	cluster_begin(&c, *state, 2);
 	sandbox_host_ok(c.s, "ip link add flannel.1 type bridge");
-	refused(&c, CNI_CONFLICT, "interface flannel.1 is a bridge, not the overlay's vxlan");
+	refused(&c, CNI_CONFLICT,
+		"interface flannel.1 is a bridge, not the overlay's vxlan: rename or remove it, or "
+		"give the overlay another backend.device");
 	sandbox_host_ok(c.s, "ip link del flannel.1; ip link add vx type vxlan id 1 local "
 			     "192.168.50.1 dstport 8472");
 	refused(&c, CNI_CONFLICT, "interface vx has VNI 1 on port 8472 already");
