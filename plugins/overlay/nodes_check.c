@@ -27,6 +27,24 @@ static int by_public6(const void *a, const void *b)
 	return ip_cmp(&node_at(a)->public6, &node_at(b)->public6);
 }
 
+/* Those without one come first, and are alike. */
+static int by_mac(bool has_a, const struct mac *a, bool has_b, const struct mac *b)
+{
+	return has_a && has_b ? memcmp(a, b, sizeof(*a)) : (int)has_a - (int)has_b;
+}
+
+static int by_mac4(const void *a, const void *b)
+{
+	return by_mac(node_at(a)->has_mac4, &node_at(a)->mac4, node_at(b)->has_mac4,
+		      &node_at(b)->mac4);
+}
+
+static int by_mac6(const void *a, const void *b)
+{
+	return by_mac(node_at(a)->has_mac6, &node_at(a)->mac6, node_at(b)->has_mac6,
+		      &node_at(b)->mac6);
+}
+
 /* A prefix comes right before what it contains. */
 static int cmp_subnet(const struct ipnet *a, const struct ipnet *b)
 {
@@ -45,42 +63,65 @@ static int by_subnet6(const void *a, const void *b)
 	return cmp_subnet(&node_at(a)->subnet6, &node_at(b)->subnet6);
 }
 
+enum kind { NAME, ADDRESS, SUBNET, MAC };
+
 struct property {
 	const char *key;
 	int (*order)(const void *a, const void *b);
+	enum kind kind;
 	size_t offset; /* of the value in a node */
-	bool subnet;   /* a prefix: may not overlap; else an address; offset 0: the name */
+	size_t has;    /* MAC: of whether there is one */
 };
 
+#define AT(member) offsetof(struct overlay_node, member)
+
 static const struct property properties[] = {
-	{ "name", by_name, 0, false },
-	{ "publicIP", by_public4, offsetof(struct overlay_node, public4), false },
-	{ "publicIPv6", by_public6, offsetof(struct overlay_node, public6), false },
-	{ "subnet", by_subnet4, offsetof(struct overlay_node, subnet4), true },
-	{ "subnetV6", by_subnet6, offsetof(struct overlay_node, subnet6), true },
+	{ "name", by_name, NAME, AT(name), 0 },
+	{ "publicIP", by_public4, ADDRESS, AT(public4), 0 },
+	{ "publicIPv6", by_public6, ADDRESS, AT(public6), 0 },
+	{ "subnet", by_subnet4, SUBNET, AT(subnet4), 0 },
+	{ "subnetV6", by_subnet6, SUBNET, AT(subnet6), 0 },
+	{ "vtepMAC", by_mac4, MAC, AT(mac4), AT(has_mac4) },
+	{ "vtepMACV6", by_mac6, MAC, AT(mac6), AT(has_mac6) },
 };
+
+static const void *value_of(const struct property *p, const struct overlay_node *node)
+{
+	return (const char *)node + p->offset;
+}
+
+/* One of the two: then both have. */
+static bool has_value(const struct property *p, const struct overlay_node *node)
+{
+	return p->kind != MAC || *(const bool *)((const char *)node + p->has);
+}
 
 static bool collide(const struct property *p, const struct overlay_node *const *pair)
 {
-	const void *a = (const char *)pair[0] + p->offset, *b = (const char *)pair[1] + p->offset;
-
-	return p->subnet ? ipnet_overlaps(a, b) : p->order(&pair[0], &pair[1]) == 0;
+	if (p->kind == SUBNET)
+		return ipnet_overlaps(value_of(p, pair[0]), value_of(p, pair[1]));
+	return p->order(&pair[0], &pair[1]) == 0 && has_value(p, pair[0]);
 }
 
 static void print_value(const struct property *p, const struct overlay_node *node, char *buf,
 			size_t cap)
 {
-	const void *value = (const char *)node + p->offset;
-	char text[IPNET_TEXT];
+	char text[IPNET_TEXT] = "";
 
-	if (p->offset == 0) {
+	switch (p->kind) {
+	case NAME:
 		(void)text_format(buf, cap, "\"%s\"", node->name);
 		return;
+	case ADDRESS:
+		ip_print(value_of(p, node), text);
+		break;
+	case SUBNET:
+		ipnet_print(value_of(p, node), text);
+		break;
+	case MAC:
+		mac_print(value_of(p, node), text);
+		break;
 	}
-	if (p->subnet)
-		ipnet_print(value, text);
-	else
-		ip_print(value, text);
 	(void)text_format(buf, cap, "%s", text);
 }
 
@@ -94,7 +135,7 @@ static int fail_pair(const struct overlay_nodes *list, const struct property *p,
 
 	print_value(p, second, mine, sizeof(mine));
 	print_value(p, first, theirs, sizeof(theirs));
-	if (p->offset == 0)
+	if (p->kind == NAME)
 		return cni_fail(err, CNI_INVALID_CONFIG,
 				"nodes[%zu].name: %s is nodes[%zu]'s name too; every node has one "
 				"of its own",
@@ -102,8 +143,9 @@ static int fail_pair(const struct overlay_nodes *list, const struct property *p,
 	return cni_fail(err, CNI_INVALID_CONFIG,
 			"nodes[%zu].%s: %s of \"%.100s\" %s nodes[%zu] \"%.100s\"%s%s; every node "
 			"has its own",
-			i, p->key, mine, second->name, p->subnet ? "overlaps with" : "is that of",
-			j, first->name, p->subnet ? "'s " : " too", p->subnet ? theirs : "");
+			i, p->key, mine, second->name,
+			p->kind == SUBNET ? "overlaps with" : "is that of", j, first->name,
+			p->kind == SUBNET ? "'s " : " too", p->kind == SUBNET ? theirs : "");
 }
 
 static int check_property(const struct overlay_nodes *list, const struct property *p,
@@ -125,7 +167,7 @@ int overlay_nodes_check(const struct overlay_nodes *list, struct cni_error *err)
 	/* All have the families of the cluster. */
 	const bool has4 = list->n > 0 && list->nodes[0].has4;
 	const bool has6 = list->n > 0 && list->nodes[0].has6;
-	const bool wanted[] = { true, has4, has6, has4, has6 };
+	const bool wanted[] = { true, has4, has6, has4, has6, has4, has6 };
 
 	if (order == NULL)
 		return cni_fail(err, CNI_INTERNAL, "out of memory");

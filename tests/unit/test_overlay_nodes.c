@@ -86,6 +86,20 @@ static const struct {
 		    "'publicIPv6':'2001:db8::2','subnetV6':'fd00:10:0:1:8::/80'}"),
 	  "nodes[1].subnetV6: fd00:10:0:1:8::/80 of \"n2\" overlaps with nodes[0] \"n1\"'s "
 	  "fd00:10:0:1::/64; every node has its own" },
+	{ LIST4("{'name':'n1','publicIP':'192.0.2.1','subnet':'10.244.1.0/24','vtepMAC':"
+		"'02:00:00:00:00:07'}," N2
+		",{'name':'n3','publicIP':'192.0.2.3','subnet':'10.244.3.0/24','vtepMAC':"
+		"'02:00:00:00:00:07'}"),
+	  "nodes[2].vtepMAC: 02:00:00:00:00:07 of \"n3\" is that of nodes[0] \"n1\" too; every "
+	  "node has its own" },
+	{ LIST46("{'name':'n1','publicIP':'192.0.2.1','subnet':'10.244.1.0/24',"
+		 "'publicIPv6':'2001:db8::1','subnetV6':'fd00:10:0:1::/64',"
+		 "'vtepMAC':'02:00:00:00:00:07','vtepMACV6':'02:00:00:00:00:08'},"
+		 "{'name':'n2','publicIP':'192.0.2.2','subnet':'10.244.2.0/24',"
+		 "'publicIPv6':'2001:db8::2','subnetV6':'fd00:10:0:2::/64',"
+		 "'vtepMAC':'02:00:00:00:00:08','vtepMACV6':'02:00:00:00:00:08'}"),
+	  "nodes[1].vtepMACV6: 02:00:00:00:00:08 of \"n2\" is that of nodes[0] \"n1\" too; every "
+	  "node has its own" },
 };
 
 static void nodes_that_are_refused(void **state)
