@@ -37,10 +37,13 @@ void route_put_hop(struct nl_req *req, const struct hop_route *r)
 		nl_put_ip(req, RTA_GATEWAY, &r->hop.gw);
 }
 
-/* A route by a nexthop object is not found by gateway and link, nor the other way round. */
+/* A route by a nexthop object is not found by gateway and link, nor the other way round. Hops of
+ * IPv6 that share a prefix are shown with the first one's protocol, and have their own: gateway and
+ * link are enough to tell them apart. */
 void route_put_delete(struct nl_req *req, const struct route_found *r)
 {
-	struct rtmsg rtm = header(&r->route.dst, r->protocol);
+	const bool hop6 = r->route.has_gw && !ip_is4(&r->route.dst.addr);
+	struct rtmsg rtm = header(&r->route.dst, hop6 ? RTPROT_UNSPEC : r->protocol);
 	char text[IPNET_TEXT];
 
 	ipnet_print(&r->route.dst, text);

@@ -98,6 +98,8 @@ static const struct damage {
 	{ "route of another MTU",
 	  "ip route replace 10.244.2.0/24 proto 112 mtu 1200 via 10.244.2.0 dev flannel.1 onlink",
 	  NOTICED },
+	{ "IPv6 route with a second hop",
+	  "ip -6 route append fd44:0:0:2::/64 via fd50::9 dev under metric 1024", NOTICED },
 	/* Strangers on our device. */
 	{ "stray neighbour",
 	  "ip neigh add 10.244.200.0 lladdr 02:00:00:00:00:98 dev flannel.1 nud permanent", STRAY },
