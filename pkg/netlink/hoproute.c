@@ -55,6 +55,7 @@ void route_put_delete(struct nl_req *req, const struct route_found *r)
 	nl_put_ip(req, RTA_DST, &r->route.dst.addr);
 	if (r->route.priority != 0)
 		nl_put_u32(req, RTA_PRIORITY, r->route.priority);
+	route_put_metrics(req, &r->route); /* or one beside it that has none would go */
 	if (r->nhid != 0) {
 		nl_put_u32(req, RTA_NH_ID, r->nhid);
 		return;

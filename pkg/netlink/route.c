@@ -42,7 +42,7 @@ static void say(struct nl_req *req, const char *link, const struct route *route)
 	nl_what(req, "%s", line);
 }
 
-static void put_metrics(struct nl_req *req, const struct route *route)
+void route_put_metrics(struct nl_req *req, const struct route *route)
 {
 	if (route->mtu == 0 && route->advmss == 0)
 		return;
@@ -76,7 +76,7 @@ void route_put_add(struct nl_req *req, int index, const char *link, const struct
 		nl_put_u32(req, RTA_PRIORITY, route->priority);
 	if (route->has_table)
 		nl_put_u32(req, RTA_TABLE, route->table);
-	put_metrics(req, route);
+	route_put_metrics(req, route);
 }
 
 struct found {

@@ -18,6 +18,9 @@ struct nlmsghdr;
  */
 void route_put_add(struct nl_req *req, int index, const char *link, const struct route *route);
 
+/* RTA_METRICS of mtu and advmss, where there are any. */
+void route_put_metrics(struct nl_req *req, const struct route *route);
+
 /* A route as the kernel has it. */
 struct route_found {
 	struct route route;

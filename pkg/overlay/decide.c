@@ -5,9 +5,10 @@
  * nothing here depends on how the kernel came to be as it is, and the same lists serve to repair,
  * to check and to show.
  *
- * A route under a want's prefix and metric is replaced in place, since the kernel has room for one:
- * ours, and a unicast one of protocol boot, which is flannel's (or of somebody who typed it for
- * this very prefix). Any other is in the way, and the administrator has to decide.
+ * A route under a want's prefix and metric gives way to ours: one of ours, and a unicast one of
+ * protocol boot, which is flannel's (or of somebody who typed it for this very prefix). It is
+ * replaced in place; where ours is there already, it was put before it, and takes its packets, or
+ * behind it, and goes. Any other is in the way, and the administrator has to decide.
  */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -102,8 +103,9 @@ static void decide_route(struct side *s, struct want *w)
 		} else if (w->route != NEED_NOTHING && as_wanted(w, r)) {
 			w->route = NEED_NOTHING;
 			f->kept_route[i] = true;
-		} else if (w->route == NEED_ADD) {
-			w->route = NEED_CHANGE;
+		} else {
+			w->route = w->route == NEED_ADD ? NEED_CHANGE : w->route;
+			f->kept_route[i] = false;
 		}
 	}
 }
@@ -182,10 +184,10 @@ int decide(struct side *s, struct cni_error *err)
 {
 	if (nexthops_decide(s, err) < 0)
 		return -1;
+	keep_others(s);
 	for (size_t i = 0; i < s->n_want; i++)
 		decide_want(s, &s->want[i]);
 	decide_cover(s);
-	keep_others(s);
 	return 0;
 }
 

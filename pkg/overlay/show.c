@@ -110,6 +110,29 @@ static void say_want(const struct sink *sink, const struct want *w)
 		say(sink, "node %s: route %s: %s", w->node->name, dst, need_text(w->route));
 }
 
+/* The next route from `i` on that somebody put before or behind a peer's own; n_route: there is
+ * none. Nothing else tells of it. */
+static size_t next_beside(const struct found *f, const struct want *w, size_t i)
+{
+	for (; i < f->n_route && ipnet_equal(&f->route[i].route.dst, &w->dst); i++) {
+		if (!f->kept_route[i])
+			return i;
+	}
+	return f->n_route;
+}
+
+static void say_beside(const struct sink *sink, struct found *f, const struct want *w)
+{
+	char dst[IPNET_TEXT];
+
+	ipnet_print(&w->dst, dst);
+	for (size_t i = next_beside(f, w, found_route(f, &w->dst)); i < f->n_route;
+	     i = next_beside(f, w, i)) {
+		say(sink, "node %s: route %s: there is another one beside it", w->node->name, dst);
+		f->kept_route[i] = true; /* is said */
+	}
+}
+
 static void say_stale(const struct sink *sink, const struct found *f)
 {
 	char text[IPNET_TEXT];
@@ -167,6 +190,8 @@ static int differ_side(struct nl *nl, const struct overlay *o, int family, const
 	for (size_t i = 0; i < s.n_want; i++) {
 		if (worth_saying(&s, &s.want[i]))
 			say_want(sink, &s.want[i]);
+		if (s.want[i].reach != OVERLAY_UNREACHABLE)
+			say_beside(sink, &s.found, &s.want[i]);
 	}
 	say_stale(sink, &s.found);
 	return 0;
@@ -205,6 +230,7 @@ struct telling {
 static void tell(const struct telling *t, const struct side *s)
 {
 	const struct overlay *o = s->o;
+	const struct found *f = &s->found;
 	const struct want *w = s->want;
 
 	/* The wants are in the file's order. */
@@ -218,7 +244,8 @@ static void tell(const struct telling *t, const struct side *s)
 			peer.reach = (enum overlay_reach)w->reach;
 			peer.stands = w->reach != OVERLAY_UNREACHABLE && w->fdb == NEED_NOTHING &&
 				      w->neigh == NEED_NOTHING && w->nexthop == NEED_NOTHING &&
-				      w->route == NEED_NOTHING;
+				      w->route == NEED_NOTHING &&
+				      next_beside(f, w, found_route(f, &w->dst)) == f->n_route;
 			w++;
 		} else {
 			continue;

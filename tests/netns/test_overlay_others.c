@@ -476,10 +476,13 @@ static void each_peer_is_shown(void **state)
 	(void)cluster_apply(&c);
 	sandbox_host_ok(c.s,
 			"ip -6 route del fd44:0:0:2::/64; ip neigh del 10.244.4.0 dev flannel.1;"
+			"ip route prepend 10.244.3.0/24 via 192.168.50.9;"
 			"ping -c1 -W0.1 10.244.4.7 >/dev/null; true");
 	assert_ok(overlay_show(&c.nl, &c.o, dev, note, &shown, &err), &err);
-	assert_string_equal(shown.text, "n1 4 self 1\nn2 4 direct 1\nn3 4 direct 1\nn4 4 tunnel 0\n"
+	assert_string_equal(shown.text, "n1 4 self 1\nn2 4 direct 1\nn3 4 direct 0\nn4 4 tunnel 0\n"
 					"n1 6 self 1\nn2 6 direct 0\nn4 6 direct 1\n");
+	assert_shows(cluster_differ(&c),
+		     "node n3: route 10.244.3.0/24: there is another one beside it\n");
 	assert_string_equal(dev[0].name, "flannel.1");
 	assert_true(dev[0].exists && dev[0].up && dev[0].mtu == 1450 && dev[1].mtu == 1430);
 	assert_true(dev[0].counters.tx_packets + dev[0].counters.tx_dropped +

@@ -98,8 +98,19 @@ static const struct damage {
 	{ "route of another MTU",
 	  "ip route replace 10.244.2.0/24 proto 112 mtu 1200 via 10.244.2.0 dev flannel.1 onlink",
 	  NOTICED },
+	{ "route put before ours", "ip route prepend 10.244.2.0/24 via 192.168.50.9", NOTICED },
+	{ "route put before ours, on our device",
+	  "ip route prepend 10.244.2.0/24 via 10.244.3.0 dev flannel.1 onlink", NOTICED },
+	{ "route put behind ours", "ip route append 10.244.2.0/24 via 192.168.50.9", STRAY },
+	{ "routes before and behind ours, which is another",
+	  "ip route replace 10.244.2.0/24 proto 112 mtu 1200 via 10.244.2.0 dev flannel.1 onlink; "
+	  "ip route prepend 10.244.2.0/24 via 192.168.50.9; "
+	  "ip route append 10.244.2.0/24 via 192.168.50.8",
+	  NOTICED },
 	{ "IPv6 route with a second hop",
 	  "ip -6 route append fd44:0:0:2::/64 via fd50::9 dev under metric 1024", NOTICED },
+	{ "IPv6 route put before ours", "ip -6 route prepend fd44:0:0:2::/64 dev under metric 1024",
+	  STRAY },
 	/* Strangers on our device. */
 	{ "stray neighbour",
 	  "ip neigh add 10.244.200.0 lladdr 02:00:00:00:00:98 dev flannel.1 nud permanent", STRAY },
