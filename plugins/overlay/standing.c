@@ -5,9 +5,10 @@
  * An apply holds the network's lock. It reads all nodes, finds ours, lets pkg/overlay refuse what
  * the kernel tells against the configuration, and looks whether the delegate's bridge is one of
  * another subnet: up to here nothing has been changed. If the stamp tells of another device or
- * backend, that goes first. Then come the rules, so that no packet leaves before it would be
- * masqueraded; then device, routes and entries; at last the stamp. Every step reads what is there
- * and writes differences only: killed anywhere, the next apply goes on.
+ * backend, that goes first, and a stamp of the new one that vouches for nothing takes its place:
+ * whatever comes after a run that died tells what that made. Then come the rules, so that no packet
+ * leaves before it would be masqueraded; then device, routes and entries; at last the stamp. Every
+ * step reads what is there and writes differences only: killed anywhere, the next apply goes on.
  *
  * The stamp has the digest of the configuration, the identity of nodesFile (device, inode, size,
  * times), our own node and a few peers. ADD compares these, and asks the kernel whether device,
@@ -310,14 +311,25 @@ static int refuse(const struct overlay_conf *conf, struct overlay_standing *side
 	return overlay_refuse(&side->nl, &o, err);
 }
 
+/* From here on the stamp tells whose objects there may be, and vouches for none of them. */
+static int make_way(int dir, const struct overlay_conf *conf, struct overlay_standing *side,
+		    const struct overlay *before, struct cni_error *err)
+{
+	struct cni_error ignored;
+
+	if (before != NULL && overlay_remove(&side->nl, before, err) < 0)
+		return -1;
+	(void)overlay_stamp_write(dir, conf, &side->overlay, "busy", &ignored);
+	return 0;
+}
+
 static int make(const struct overlay_conf *conf, struct overlay_standing *side,
-		const struct overlay *before, struct cni_error *err)
+		struct cni_error *err)
 {
 	scoped_free struct ip *senders = NULL;
 	struct nft_overlay rules;
 
 	if (with_rules(conf, &side->overlay, &senders, &rules, err) < 0 ||
-	    (before != NULL && overlay_remove(&side->nl, before, err) < 0) ||
 	    nft_overlay_apply(&rules, &side->rules_changed, err) < 0)
 		return -1;
 	return overlay_apply(&side->nl, &side->overlay, &side->report, err);
@@ -328,10 +340,11 @@ static int program(int dir, const struct overlay_conf *conf, struct overlay_stan
 {
 	scoped_overlay_stamp struct overlay_stamp old;
 	const struct overlay *before = read_before(dir, conf, &old);
+	const bool told = before == NULL && old.digest[0] != '\0';
 	struct cni_error ignored;
 
 	if (overlay_standing_load(conf, side, err) < 0 || refuse(conf, side, before, err) < 0 ||
-	    make(conf, side, before, err) < 0)
+	    (!told && make_way(dir, conf, side, before, err) < 0) || make(conf, side, err) < 0)
 		return -1;
 	(void)overlay_stamp_write(dir, conf, &side->overlay, side->file, &ignored);
 	return 0;

@@ -46,11 +46,12 @@ def node(w):
     return "\n".join(sorted(line.strip() for line in text.splitlines()))
 
 
-def killed(first, then, w, stride=1):
-    """`then` is run killed at each step, behind `first`, and once more. How many steps there are."""
+def killed(first, then, w, stride=1, last=None):
+    """`then` is run killed at each step, behind `first`, and once more, or `last` in its place. How many steps there are."""
+    last = last or then
     for f in first:
         well(*f)
-    well(*then)
+    well(*last)
     usual = node(w)
     for k in itertools.count(1, stride):
         for f in first:
@@ -58,8 +59,8 @@ def killed(first, then, w, stride=1):
         done = run(*then, k)
         hit = "stopat: killed" in done.stderr
         eq(done.returncode != 0, hit, repr(done))
-        well(*then)
-        eq(node(w), usual, f"{then[0]} after {done.stderr.strip()}")
+        well(*last)
+        eq(node(w), usual, f"{last[0]} after {done.stderr.strip()}")
         if not hit:
             return k - 1
 
@@ -76,6 +77,15 @@ def changed(w):
     w.neighbour()
     eq(killed([("apply", conf())], ("apply", conf((0, 1, 3))), w) > 5, True, "steps")
     eq(killed([("apply", conf())], ("apply", conf(vni=2)), w, 3) > 5, True, "steps")
+
+
+@test(timeout=200)
+def replaced(w):
+    """Another device, and a third one in place of that: neither the first nor the second stays."""
+    w.neighbour()
+    third = ("apply", conf(vni=3))
+    eq(killed([("apply", conf())], ("apply", conf(vni=2)), w, 8, third) > 5, True, "steps")
+    eq(killed([("remove", conf())], ("apply", conf(vni=2)), w, 8, third) > 5, True, "steps, without a first")
 
 
 @test(timeout=200)
