@@ -25,18 +25,22 @@ class FlannelNode:
         lab.foreign[node] = self
         self.families = {4: V4, 6: V6} if lab.dual else {4: V4}
         self.networks = {4: "10.244.0.0/16", 6: "fd44::/48"}
+        self.start(vni, port)
+        for family in self.families:
+            self.rules("iptables" if family == 4 else "ip6tables", self.subnet(family), self.networks[family],
+                       "224.0.0.0/4" if family == 4 else "ff00::/8")
+        node.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+
+    def start(self, vni=1, port=8472):
+        """The devices. A daemon that starts anew finds its MAC in its lease."""
         for family, keys in self.families.items():
             device = f"flannel.{vni}" if family == 4 else f"flannel-v6.{vni}"
             self.devices[family] = device
-            self.macs[family] = f"02:00:00:00:{family:02x}:{node.number:02x}"
-            subnet = self.subnet(family)
-            node.sh(f"ip link add {device} address {self.macs[family]} txqueuelen 0 mtu {lab.mtu - 50} type vxlan"
-                    f" id {vni} dev eth0 local {getattr(node, keys['local'])} dstport {port} nolearning ttl inherit")
-            node.sh(f"sysctl -qw net.ipv6.conf.{device.replace('.', '/')}.accept_ra=0;"
-                    f"ip addr add {base(subnet)}/{keys['host']} dev {device}; ip link set {device} up")
-            self.rules("iptables" if family == 4 else "ip6tables", subnet, self.networks[family],
-                       "224.0.0.0/4" if family == 4 else "ff00::/8")
-        node.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+            self.macs[family] = f"02:00:00:00:{family:02x}:{self.node.number:02x}"
+            self.node.sh(f"ip link add {device} address {self.macs[family]} txqueuelen 0 mtu {self.lab.mtu - 50} type vxlan"
+                         f" id {vni} dev eth0 local {getattr(self.node, keys['local'])} dstport {port} nolearning ttl inherit")
+            self.node.sh(f"sysctl -qw net.ipv6.conf.{device.replace('.', '/')}.accept_ra=0;"
+                         f"ip addr add {base(self.subnet(family))}/{keys['host']} dev {device}; ip link set {device} up")
 
     def subnet(self, family):
         return self.node.subnet4 if family == 4 else self.node.subnet6
