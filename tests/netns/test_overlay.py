@@ -4,6 +4,7 @@
 with state folders of its own."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -441,6 +442,21 @@ def apply_show_remove(w):
     w.same(before, w.snapshot(ours=False), "after remove")
     eq(tool(w, "remove", FILE).returncode, 0, "twice")
     eq(sorted(p.name for p in Path("/run/podwire/overlay").iterdir()), ["lock-podnet"], "files")
+
+
+@test
+def what_the_units_run_and_watch(w):
+    """For the list that is at the place where runtimes look for it."""
+    Other(w)
+    c = conf()
+    name, units = written(c).stem, Path(os.environ["PODWIRE_SOURCE"]) / "packaging/systemd"
+    service = (Path(os.environ["PODWIRE_BUILD"]) / "podwire-overlay@.service").read_text().replace("%i", name)
+    program, *words = re.search("^ExecStart=(.*)$", service, re.M)[1].split()
+    eq((Path(program).is_absolute(), Path(program).name), (True, "overlay"), program)
+    eq((tool(w, *words).returncode, shown(w, c)["differences"]), (0, []), words)
+    watched = re.findall("^PathChanged=(.*)$", (units / "podwire-overlay@.path").read_text().replace("%i", name), re.M)
+    eq(watched, [str(FILE), f"/etc/podwire/{name}.nodes.json"], "watched")
+    eq("OnUnitInactiveSec=1min\n" in (units / "podwire-overlay@.timer").read_text(), True, "once a minute")
 
 
 @test
