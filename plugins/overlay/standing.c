@@ -34,6 +34,7 @@
 #include "base/trace.h"
 #include "netlink/addr.h"
 #include "netlink/link.h"
+#include "others.h"
 
 void overlay_standing_free(struct overlay_standing *side)
 {
@@ -298,7 +299,8 @@ static const struct overlay *read_before(int dir, const struct overlay_conf *con
 		   : NULL;
 }
 
-static int refuse(const struct overlay_conf *conf, struct overlay_standing *side,
+/* `dir` -1: there are no stamps. */
+static int refuse(int dir, const struct overlay_conf *conf, struct overlay_standing *side,
 		  const struct overlay *before, struct cni_error *err)
 {
 	struct overlay o = side->overlay;
@@ -306,6 +308,7 @@ static int refuse(const struct overlay_conf *conf, struct overlay_standing *side
 	o.before = before;
 	o.bridge = conf->bridge ? conf->bridge_name : NULL;
 	if (refuse_bridge(conf, side, err) < 0 ||
+	    (dir >= 0 && overlay_refuse_others(dir, &side->nl, conf->network, &o, err) < 0) ||
 	    overlay_status(&side->nl, &side->overlay, err) < 0)
 		return -1;
 	return overlay_refuse(&side->nl, &o, err);
@@ -343,7 +346,8 @@ static int program(int dir, const struct overlay_conf *conf, struct overlay_stan
 	const bool told = before == NULL && old.digest[0] != '\0';
 	struct cni_error ignored;
 
-	if (overlay_standing_load(conf, side, err) < 0 || refuse(conf, side, before, err) < 0 ||
+	if (overlay_standing_load(conf, side, err) < 0 ||
+	    refuse(dir, conf, side, before, err) < 0 ||
 	    (!told && make_way(dir, conf, side, before, err) < 0) || make(conf, side, err) < 0)
 		return -1;
 	(void)overlay_stamp_write(dir, conf, &side->overlay, side->file, &ignored);
@@ -478,7 +482,7 @@ static int could_stand(int dir, const struct overlay_conf *conf, struct overlay_
 	rules = rules_of(conf, &side->overlay);
 	if (nft_overlay_status(&rules, err) < 0)
 		return -1;
-	return refuse(conf, side, dir >= 0 ? read_before(dir, conf, &old) : NULL, err);
+	return refuse(dir, conf, side, dir >= 0 ? read_before(dir, conf, &old) : NULL, err);
 }
 
 int overlay_standing_status(const struct overlay_conf *conf, struct overlay_standing *side,

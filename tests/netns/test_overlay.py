@@ -321,6 +321,23 @@ def a_vni_and_a_bridge_that_are_in_use(w):
 
 
 @test
+def a_second_network_on_the_first_ones_device(w):
+    """Both have VNI 1: each apply would take the other's entries for stale."""
+    Other(w)
+    second = {"name": "second", "network": "10.245.0.0/16", "delegate": {"bridge": "cni1"},
+              "nodes": [{**N1, "subnet": "10.245.1.0/24"}, {**N2, "subnet": "10.245.2.0/24"}]}
+    applied(w, conf())
+    refused(w, conf(**second), 101, 'backend.device: flannel.1 is the device of network "podnet": give this one another backend.vni or '
+                                    'backend.device, or take that one away ("overlay remove" with its file)')
+    eq(shown(w, conf())["differences"], [], "the first")
+    applied(w, conf(**second, backend={"vni": 2}))
+    eq((shown(w, conf())["differences"], shown(w, conf(**second, backend={"vni": 2}))["differences"]), ([], []), "both")
+    w.sh("ip link del flannel.1")  # nothing holds it then
+    applied(w, conf(**second))
+    refused(w, conf(), 101, 'backend.device: flannel.1 is the device of network "second"')
+
+
+@test
 def a_list_that_is_not_there_yet(w):
     Other(w)
     c = conf(nodes=None, nodesFile=str(NODES))
