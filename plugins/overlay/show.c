@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/grow.h"
+#include "base/text.h"
 #include "conf_view.h"
 #include "tool.h"
 
@@ -77,10 +78,16 @@ static void keep_peer(void *arg, const struct overlay_peer *peer)
 static int look(const struct overlay_shown *s, struct found *f, struct cni_error *err)
 {
 	struct overlay_standing *side = s->side;
+	struct cni_error refusal;
+	char text[sizeof("apply is refused: ") + sizeof(refusal.msg)];
 
 	if (overlay_show(&side->nl, &side->overlay, f->dev, keep_peer, f, err) < 0 ||
 	    overlay_standing_differ(s->conf, side, keep_line, f, &f->strangers, err) < 0)
 		return -1;
+	if (overlay_standing_refused(s->conf, side, &refusal) < 0) {
+		(void)text_format(text, sizeof(text), "apply is refused: %s", refusal.msg);
+		keep_line(f, text);
+	}
 	return f->lost ? cni_fail(err, CNI_INTERNAL, "out of memory") : 0;
 }
 

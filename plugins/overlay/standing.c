@@ -470,10 +470,21 @@ int overlay_standing_look(struct overlay_standing *side, uint32_t *ret_mtu, stru
 	return 0;
 }
 
-static int could_stand(int dir, const struct overlay_conf *conf, struct overlay_standing *side,
-		       struct cni_error *err)
+int overlay_standing_refused(const struct overlay_conf *conf, struct overlay_standing *side,
+			     struct cni_error *err)
 {
 	scoped_overlay_stamp struct overlay_stamp old = { .file = "" };
+	scoped_fd int dir = -1;
+	struct cni_error ignored;
+
+	if (overlay_run_dir(false, &dir, &ignored) < 0)
+		cni_clear(&ignored);
+	return refuse(dir, conf, side, dir >= 0 ? read_before(dir, conf, &old) : NULL, err);
+}
+
+static int could_stand(const struct overlay_conf *conf, struct overlay_standing *side,
+		       struct cni_error *err)
+{
 	struct nft_overlay rules;
 
 	if (overlay_standing_load(conf, side, err) < 0 ||
@@ -482,7 +493,7 @@ static int could_stand(int dir, const struct overlay_conf *conf, struct overlay_
 	rules = rules_of(conf, &side->overlay);
 	if (nft_overlay_status(&rules, err) < 0)
 		return -1;
-	return refuse(dir, conf, side, dir >= 0 ? read_before(dir, conf, &old) : NULL, err);
+	return overlay_standing_refused(conf, side, err);
 }
 
 int overlay_standing_status(const struct overlay_conf *conf, struct overlay_standing *side,
@@ -495,7 +506,7 @@ int overlay_standing_status(const struct overlay_conf *conf, struct overlay_stan
 		return -1;
 	if (overlay_run_dir(false, &dir, err) == 0 && probe(dir, conf, side, &stands, err) < 0)
 		return -1;
-	return stands ? 0 : could_stand(dir, conf, side, err);
+	return stands ? 0 : could_stand(conf, side, err);
 }
 
 int overlay_standing_remove(const struct overlay_conf *conf, struct cni_error *err)

@@ -44,6 +44,10 @@ int overlay_standing_differ(const struct overlay_conf *conf, struct overlay_stan
 			    void (*line)(void *arg, const char *text), void *arg,
 			    struct nft_overlay_strangers *strangers, struct cni_error *err);
 
+/* Why an apply of a loaded side would be refused, if it would; nothing is changed. */
+int overlay_standing_refused(const struct overlay_conf *conf, struct overlay_standing *side,
+			     struct cni_error *err);
+
 /* The MTU for pods of a loaded side that stands. */
 int overlay_standing_look(struct overlay_standing *side, uint32_t *ret_mtu, struct cni_error *err);
 

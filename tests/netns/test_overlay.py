@@ -296,6 +296,9 @@ def networks_that_others_have(w):
     refused(w, conf(), 7, "10.244.9.0/24")
     w.sh("ip route del 10.244.9.0/24; ip route add 10.0.0.0/8 via 192.0.2.2")
     applied(w, conf())  # a wider one is fine
+    w.sh("ip route add 10.244.9.0/24 via 192.0.2.2")  # comes later: all of ours stands, and the next apply is refused
+    eq(shown(w, conf())["differences"], ["apply is refused: network 10.244.0.0/16 holds 10.244.9.0/24, to which this host has a route "
+                                         "(via 192.0.2.2 dev eth0): choose another network, or remove that route"], "shown")
 
 
 @test
