@@ -284,11 +284,13 @@ static int check_routes(struct nl *nl, struct question *q, struct cni_error *err
 	ipnet_print(&q->s->network, net);
 	ipnet_print(&list[0].route.dst, dst);
 	way_of(nl, &list[0], way, sizeof(way));
-	return cni_fail(
-	    err, CNI_INVALID_CONFIG,
-	    "%s %s holds %s, to which this host has a route (%s): choose another network, or "
-	    "remove that route",
-	    network_key(q->s), net, dst, way);
+	/* The kernel's own is that of an address, and cannot be spared. */
+	return cni_fail(err, CNI_INVALID_CONFIG,
+			"%s %s holds %s, to which this host has a route (%s): choose %s",
+			network_key(q->s), net, dst, way,
+			list[0].protocol == RTPROT_KERNEL
+			    ? "a network that no host is in"
+			    : "another network, or remove that route");
 }
 
 static int list_subnets(struct question *q, struct cni_error *err)
@@ -311,11 +313,11 @@ static int list_subnets(struct question *q, struct cni_error *err)
 static int ask(struct nl *nl, struct question *q, struct cni_error *err)
 {
 	if (list_subnets(q, err) < 0 || side_read(nl, q->s, err) < 0 ||
-	    check_nodes(q->s, err) < 0 || tunnel_each(nl, "vxlan", check_device, q, err) < 0 ||
+	    tunnel_each(nl, "vxlan", check_device, q, err) < 0 ||
 	    tunnel_each(nl, "ipip", check_device, q, err) < 0 || check_port(q, err) < 0 ||
-	    check_addresses(nl, q, err) < 0)
+	    check_routes(nl, q, err) < 0 || check_addresses(nl, q, err) < 0)
 		return -1;
-	return check_routes(nl, q, err);
+	return check_nodes(q->s, err); /* of peers, too, where no route leads */
 }
 
 static int refuse_side(struct nl *nl, const struct overlay *o, int family, struct cni_error *err)

@@ -288,9 +288,9 @@ def networks_that_others_have(w):
     """The classic mistake: the pods' network around the LAN."""
     Other(w)
     wide = {"network": "192.0.0.0/16", "nodes": [{**N1, "subnet": "192.0.7.0/24"}, {**N2, "subnet": "192.0.8.0/24"}]}
-    refused(w, conf(**wide), 7, 'holds node "n1"\'s own address 192.0.2.1')
+    refused(w, conf(**wide), 7, "network 192.0.0.0/16 holds 192.0.2.0/24, to which this host has a route (dev eth0): choose a network that no host is in")
     w.sh("ip link add vlan9 type veth peer name other9; ip link set vlan9 up; ip link set other9 up; ip addr add 10.244.20.7/24 dev vlan9")
-    refused(w, conf(), 7, "10.244.20.7/24")
+    refused(w, conf(), 7, "network 10.244.0.0/16 holds 10.244.20.0/24, to which this host has a route (dev vlan9): choose a network")
     w.sh("ip link del vlan9")
     w.sh("ip route add 10.244.9.0/24 via 192.0.2.2")
     refused(w, conf(), 7, "10.244.9.0/24")

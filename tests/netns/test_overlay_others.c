@@ -254,7 +254,8 @@ static void what_is_in_the_network_is_named(void **state)
 		  "ip route del 10.244.0.0/16" },
 		{ "ip link add lan type bridge; ip link set lan up; ip addr add 10.244.9.1/24 dev "
 		  "lan",
-		  "holds 10.244.9.1/24, an address of this host's interface lan",
+		  "holds 10.244.9.0/24, to which this host has a route (dev lan): choose a network "
+		  "that no host is in",
 		  "ip link del lan" },
 		{ "ip link add lan type bridge; ip link set lan up; ip route add 10.244.9.0/24 dev "
 		  "lan",
@@ -302,17 +303,27 @@ static void what_is_in_the_network_is_named(void **state)
 static void the_hosts_own_network_is_refused(void **state)
 {
 	struct cluster c;
+	struct cni_error err;
 
 	cluster_begin(&c, *state, 2);
 	c.o.network4 = net_of("192.168.0.0/16");
 	c.nodes[0].subnet4 = net_of("192.168.1.0/24");
 	c.nodes[1].subnet4 = net_of("192.168.2.0/24");
 	refused(&c, CNI_INVALID_CONFIG,
-		"network 192.168.0.0/16 holds node \"n1\"'s own address 192.168.50.1");
-	c.nodes[0].public4 = c.nodes[1].public4 = ip_of("203.0.113.1");
+		"network 192.168.0.0/16 holds 192.168.50.0/24, to which this host has a route (dev "
+		"under): choose a network that no host is in");
+	sandbox_host_ok(c.s, "ip route del 192.168.50.0/24");
 	refused(&c, CNI_INVALID_CONFIG,
 		"network 192.168.0.0/16 holds 192.168.50.1/24, an address of this host's interface "
 		"under");
+	sandbox_host_ok(c.s,
+			"ip addr del 192.168.50.1/24 dev under; ip addr add 10.9.0.1/24 dev under");
+	c.nodes[0].local4 = ip_of("10.9.0.1");
+	refused(&c, CNI_INVALID_CONFIG,
+		"network 192.168.0.0/16 holds node \"n1\"'s own address 192.168.50.1");
+	c.nodes[0].public4 = ip_of("203.0.113.1");
+	c.nodes[1].public4 = ip_of("203.0.113.2");
+	assert_ok(overlay_refuse(&c.nl, &c.o, &err), &err);
 	cluster_end(&c);
 }
 
