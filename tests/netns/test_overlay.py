@@ -329,6 +329,10 @@ def a_second_network_on_the_first_ones_device(w):
     Other(w)
     second = {"name": "second", "network": "10.245.0.0/16", "delegate": {"bridge": "cni1"},
               "nodes": [{**N1, "subnet": "10.245.1.0/24"}, {**N2, "subnet": "10.245.2.0/24"}]}
+    applied(w, conf(**DUAL))
+    six = [{"name": n, "publicIPv6": SIX[n]["publicIPv6"], "subnetV6": SIX[n]["subnetV6"].replace("fd00:10:", "fd00:11:")} for n in SIX]
+    refused(w, conf(name="six", network=None, networkV6="fd00:11::/48", nodes=six), 101,
+            'backend.deviceV6: flannel-v6.1 is the device of network "podnet": give this one another backend.vni or backend.deviceV6, ')
     applied(w, conf())
     refused(w, conf(**second), 101, 'backend.device: flannel.1 is the device of network "podnet": give this one another backend.vni or '
                                     'backend.device, or take that one away ("overlay remove" with its file)')
