@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Podman and containerd, started inside a test's world, and the image that both run."""
+"""Podman and containerd, started inside a test's world or on a machine in it, and the image that both run."""
 
 import hashlib
 import io
@@ -14,6 +14,7 @@ from cri import Cri
 from node import CGROUP, Net, plain, wait_for, world
 
 SCRATCH = Path("/run/world")
+STORES = ("/dev/shm", "/var/lib/containers", "/var/lib/containerd")
 LINKS = ("sh", "httpd", "nc", "ping", "printf", "sleep")
 FOLDERS = ("bin", "dev", "etc", "proc", "run", "sys", "tmp", "www", "www/cgi-bin")
 CLIENT = b"#!/bin/sh\nprintf 'Content-type: text/plain\\r\\n\\r\\n%s' \"$REMOTE_ADDR\"\n"
@@ -64,6 +65,13 @@ def show_control_groups():
         world._sys(world._libc.umount2(b"/sys", 2), "umount /sys")
 
 
+def own_folders():
+    """On a machine beside others, which would share these folders."""
+    for folder in STORES:
+        os.makedirs(folder, exist_ok=True)
+        world._mount("tmpfs", folder, "tmpfs")
+
+
 def network_files(networks, first):
     folder = Path("/etc/cni/net.d")
     folder.mkdir(exist_ok=True)
@@ -71,11 +79,11 @@ def network_files(networks, first):
         (folder / f"{number}-network.conflist").write_text(json.dumps(network))
 
 
-def run(argv, env=None, limit=30):
+def run(w, argv, env=None, limit=30):
     """A command whose daemons may keep its output open: so that goes to files, not pipes."""
     with open(SCRATCH / "out", "w+") as out, open(SCRATCH / "err", "w+") as err:
         done = subprocess.run(
-            argv,
+            w._argv(argv),
             env={**os.environ, **(env or {})},
             timeout=limit,
             stdout=out,
@@ -113,8 +121,18 @@ class Podman:
 
     def __init__(self, w, folders, *networks):
         self.w, base = w, SCRATCH / "podman"
+        w.inside(lambda: self.prepare(base, folders, networks))
+        self.env = {
+            "CONTAINERS_CONF": str(base / "containers.conf"),
+            "CONTAINERS_STORAGE_CONF": str(base / "storage.conf"),
+        }
+        self("import", str(SCRATCH / "root.tar"), "localhost/busybox:1")
+
+    @staticmethod
+    def prepare(base, folders, networks):
         show_control_groups()
         network_files(networks, 87)
+        root_file_system()
         base.mkdir()
         (base / "storage.conf").write_text(
             '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\n'
@@ -127,26 +145,17 @@ class Podman:
             f'[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = {json.dumps(folders)}\n'
             'network_config_dir = "/etc/cni/net.d"\n'
         )
-        self.env = {
-            "CONTAINERS_CONF": str(base / "containers.conf"),
-            "CONTAINERS_STORAGE_CONF": str(base / "storage.conf"),
-        }
-        self("import", root_file_system(), "localhost/busybox:1")
 
     def __call__(self, *words):
         return must(self.attempt(*words))
 
     def attempt(self, *words):
-        return run(["podman", *words], self.env)
+        return run(self.w, ["podman", *words], self.env)
 
     def begin(self, *words):
         """A call that goes on beside others."""
-        return subprocess.Popen(
-            ["podman", *words],
-            env={**os.environ, **self.env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        env = {**os.environ, **self.env}
+        return self.w.bg(["podman", *words], env=env, stdout=subprocess.DEVNULL)
 
     def start(self, name, *options):
         """How a container with the web server is started, to call or to attempt."""
@@ -202,35 +211,38 @@ snapshotter = "native"
 """
 
     def __init__(self, w, *networks):
-        self.w, self.log = w, SCRATCH / "containerd.log"
+        self.w, self.log = w, SCRATCH / f"containerd-{w.name}.log"
+        w.inside(lambda: self.prepare(networks))
+        self.daemon = self.background("containerd", "--config", str(SCRATCH / "containerd.toml"))
+        wait_for(self.answers, "containerd to answer", 20)
+        for namespace in ("default", "k8s.io"):
+            self("--namespace", namespace, "images", "import", str(SCRATCH / "image.tar"))
+        self.cri = Cri(w.path_of(self.SOCKET), f"/{CGROUP}", self.log)
+
+    def prepare(self, networks):
         show_control_groups()
         network_files(networks, 10)
         world._mount("tmpfs", "/opt", "tmpfs")
         os.makedirs("/opt/cni/bin")
         for folder in ("/opt/cni/bin", "/usr/lib/cni"):
             if os.path.isdir(folder):
-                world._mount(w.bin, folder, None, world.MS_BIND)
+                world._mount(self.w.bin, folder, None, world.MS_BIND)
         (SCRATCH / "containerd.toml").write_text(self.CONFIG)
-        self.daemon = self.background("containerd", "--config", str(SCRATCH / "containerd.toml"))
-        wait_for(self.answers, "containerd to answer", 20)
-        archive = docker_archive(self.IMAGE)
-        for namespace in ("default", "k8s.io"):
-            self("--namespace", namespace, "images", "import", archive)
-        self.cri = Cri(self.SOCKET, f"/{CGROUP}", self.log)
+        docker_archive(self.IMAGE)
 
     def background(self, *argv):
         with open(self.log, "a") as log:
-            return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return self.w.bg(argv, stdout=log, stderr=log)
 
     def alive(self, process):
         assert process.poll() is None, f"{process.args[:2]} ended: {self.log.read_text()[-900:]}"
 
     def answers(self):
         self.alive(self.daemon)
-        return os.path.exists(self.SOCKET) and run(["ctr", "version"]).returncode == 0
+        return run(self.w, ["ctr", "version"]).returncode == 0
 
     def __call__(self, *words):
-        return must(run(["ctr", *words]))
+        return must(run(self.w, ["ctr", *words]))
 
     def begin(self, name):
         """`ctr run` detaches only when it has waited for the task itself: so it stays."""
@@ -250,11 +262,18 @@ snapshotter = "native"
     def running(self, process, name):
         """The task's process once it runs; ctr attaches it before."""
         self.alive(process)
-        tasks = [line.split() for line in self("tasks", "ls").splitlines()]
-        return next(
-            (int(pid) for task, pid, state in tasks if task == name and state == "RUNNING"), None
-        )
+        return self.tasks().get(name)
+
+    def tasks(self, namespace="default"):
+        """The processes of what runs, by name."""
+        lines = [line.split() for line in self("--namespace", namespace, "tasks", "ls").splitlines()]
+        return {task: int(pid) for task, pid, state in lines if state == "RUNNING"}
 
     def stop(self, container, name):
         self("tasks", "kill", "-s", "9", name)
         container.process.wait(20)
+
+    def pod(self, name, ports=()):
+        """A pod of the kubelet's, as a namespace to send packets from."""
+        ident = self.cri.run(name, ports)
+        return Container(self.w, ident, self.tasks("k8s.io")[ident])

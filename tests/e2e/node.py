@@ -61,6 +61,19 @@ def test(function, needs=()):
     return function
 
 
+def environment():
+    """For callers: folders of the test's own, and reports of sanitizers in files."""
+    os.environ.update(
+        HOME="/run/world",
+        TMPDIR="/run/world",
+        LC_ALL="C.UTF-8",
+        ASAN_OPTIONS=f"{os.environ.get('ASAN_OPTIONS', '')}:log_path={REPORTS}",
+        UBSAN_OPTIONS=f"{os.environ.get('UBSAN_OPTIONS', '')}:log_path={REPORTS}",
+    )
+    for key in [key for key in os.environ if key.startswith("XDG_")]:
+        del os.environ[key]
+
+
 def client(net, address, port, proto="tcp", seconds=2):
     """The client's address as the server at address:port sees it, or None when nobody answers."""
     answer = net.ask(address, port, proto, seconds)
@@ -122,15 +135,7 @@ def mix(w, *ours):
 class Node(World):
     def furnish(self):
         world._mount("tmpfs", "/dev/shm", "tmpfs")
-        os.environ.update(
-            HOME="/run/world",
-            TMPDIR="/run/world",
-            LC_ALL="C.UTF-8",
-            ASAN_OPTIONS=f"{os.environ.get('ASAN_OPTIONS', '')}:log_path={REPORTS}",
-            UBSAN_OPTIONS=f"{os.environ.get('UBSAN_OPTIONS', '')}:log_path={REPORTS}",
-        )
-        for key in [key for key in os.environ if key.startswith("XDG_")]:
-            del os.environ[key]
+        environment()
         self.bin = self.copy_programs()
         self.settle()
 
@@ -155,8 +160,7 @@ class Node(World):
         return str(folder)
 
     def no_reports(self):
-        found = [path.read_text() for path in Path(REPORTS).parent.glob(Path(REPORTS).name + ".*")]
-        assert not found, "sanitizer: " + "\n".join(found)
+        no_reports(self)
 
     # What only Podwire promises.
 
@@ -204,10 +208,7 @@ class Node(World):
         return steady(re.sub(STAYS, "", text) if self.own else text)
 
     def everything(self):
-        """All that may change on the node, as text; the counter of addresses given left out."""
-        return "\n".join(
-            line for line in steady(self.snapshot()).splitlines() if "last_reserved_ip" not in line
-        )
+        return everything(self)
 
     def elements(self):
         """Every element of our tables, as `MAP: ELEMENT`, but those of bridges' policies, which GC collects."""
@@ -257,6 +258,17 @@ def steady(text):
     return "\n".join(
         line for line in lines if line and not re.search("fe80|ff00::/8|anycast", line)
     )
+
+
+def everything(w):
+    """All that may change on a node, as text; the counter of addresses given left out."""
+    lines = steady(w.snapshot()).splitlines()
+    return "\n".join(line for line in lines if "last_reserved_ip" not in line)
+
+
+def no_reports(w):
+    found = [path.read_text() for path in Path(w.path_of(REPORTS)).parent.glob(Path(REPORTS).name + ".*")]
+    assert not found, "sanitizer: " + "\n".join(found)
 
 
 def remove_control_groups():

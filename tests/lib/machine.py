@@ -62,7 +62,7 @@ class Pod(Net):
     def __init__(self, machine, name):
         super().__init__(machine, name, f"/run/netns/{name}")
         self.machine = machine
-        self.seen = f"/proc/{machine.pid}/root{self.path}"
+        self.seen = machine.path_of(self.path)
 
     def _under(self):
         return ["nsenter", "-t", str(self.machine.pid), "--mount", "--uts", f"--net={self.seen}"]
@@ -88,6 +88,9 @@ class Machine(World):
         for fd, flag in files:
             world._sys(world._libc.setns(fd, flag), f"setns {self.name}")
             os.close(fd)
+
+    def path_of(self, path):
+        return f"/proc/{self.pid}/root{path}"
 
     def pod(self, name):
         self.sh(["ip", "netns", "add", name])

@@ -313,6 +313,10 @@ class World(Net):
         self.pods[name] = Net(self, name, f"/run/netns/{name}")
         return self.pods[name]
 
+    def path_of(self, path):
+        """Where the test itself finds a file of this host."""
+        return path
+
     def remove(self, pod):
         """The pod's namespace dies, as after a crash or a reboot of the container."""
         self.sh(["ip", "netns", "del", pod.name])
