@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's firewalld, in a world of its own: unpacked, never installed, since an installed one would be
+"""Debian's firewalld, in a world of its own or on a machine in it: unpacked, never installed, since an installed one would be
 started and shut the machine. Its bus is private, and everything it writes is in the test's namespaces."""
 
 import os
@@ -46,10 +46,10 @@ class Firewalld:
         self.w, self.root = w, root
         shutil.copytree(root / "etc/firewalld", "/etc/firewalld", dirs_exist_ok=True)
         w.sh(f"mkdir -p /run/dbus; mount -t overlay overlay -o lowerdir={root}/usr:/usr /usr")
-        Path("/run/bus.conf").write_text(BUS)
+        Path(w.path_of("/run/bus.conf")).write_text(BUS)
         w.bg(["dbus-daemon", "--config-file=/run/bus.conf", "--nofork"], stdout=subprocess.DEVNULL,
              stderr=subprocess.DEVNULL)
-        wait_for(lambda: os.path.exists(SOCKET), "the bus")
+        wait_for(lambda: os.path.exists(w.path_of(SOCKET)), "the bus")
         self.start()
 
     def start(self):

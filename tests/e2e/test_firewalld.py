@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The firewall plugin and the real firewalld, over D-Bus."""
+"""The firewall plugin and the real firewalld, over D-Bus; and what the overlay needs of firewalld."""
 
 from concurrent.futures import ThreadPoolExecutor
 
+from crossing import ask
 from firewalld import Firewalld, unpacked
+from lab import NETWORK4, OUTSIDE4, OUTSIDE_PORT, PORT, Lab
 from node import DEBIAN, eq
+from wire import Stream
 from world import main, test
 
 PACKAGE = unpacked()
@@ -277,6 +280,59 @@ def reloads_amid_the_load(w):
         w.chain(network(), "CHECK", pod, id=pod.name).ok()
         call("DEL", pod)
     eq(fw.sources(), [], "sources in the end")
+
+
+def told(node, *words):
+    """What docs/overlay.md tells the operator to say, once."""
+    for word in words:
+        node.sh(["firewall-cmd", "--permanent", *word.split()])
+    node.sh(["firewall-cmd", "--reload"])
+
+
+@test(timeout=120)
+def pods_of_other_nodes(w):
+    """The default zone rejects the tunnel's packets, and what is forwarded; the firewall plugin lets this node's
+    pods out, and nobody in. With the tunnel and the network let in by a word each, pods reach each other, and
+    a reload takes nothing from them."""
+    lab = Lab(w, "vxlan", nodes=2)
+    n1, n2 = lab.nodes.values()
+    Firewalld(n1, PACKAGE)
+    lab.up("a")
+    one, two = lab.pods["p1a"], lab.pods["p2a"]
+    eq([one.ask(two.v4, 80, seconds=0.5), two.ask(one.v4, 80, seconds=0.5)], [None, None], "in the default zone")
+    told(n1, f"--add-port={PORT}/udp")
+    eq([n1.ask(two.v4, 80), one.ask(two.v4, 80, seconds=0.5)], ["p2a 10.244.1.0", None], "with the tunnel's port")
+    with_plugin = lab.conf_of(n1)
+    with_plugin["plugins"].append({"type": "firewall"})
+    zoned = lab.add(n1, "p1b", conflist=with_plugin)
+    eq([zoned.ask(two.v4, 80), two.ask(zoned.v4, 80, seconds=0.5)], [f"p2a {zoned.v4}", None], "with the plugin")
+    told(n1, f"--zone=trusted --add-source={NETWORK4}")
+    stream = Stream(one, two, two.v4)
+    told(n1)
+    stream.fresh()
+    for pod in (one, zoned, lab.add(n1, "p1c")):
+        ask(pod, {(two.v4, 80, "tcp"): f"p2a {pod.v4}", (two.v4, 80, "udp"): f"p2a {pod.v4}",
+                  (n2.v4, 8080, "tcp"): f"p2a {n1.v4}", (OUTSIDE4, OUTSIDE_PORT, "tcp"): f"outside {n1.v4}"})
+        ask(two, {(pod.v4, 80, "tcp"): f"{pod.name} {two.v4}", (pod.v4, 80, "udp"): f"{pod.name} {two.v4}",
+                  (n1.v4, 8080, "tcp"): f"p1a {n2.v4}"})
+        ask(n2, {(pod.v4, 80, "tcp"): f"{pod.name} 10.244.2.0"})
+    stream.end()
+
+
+@test(timeout=120)
+def direct_routes_to_other_nodes(w):
+    """No tunnel, so no port; but other nodes come with their own address, which is not the network's."""
+    lab = Lab(w, "host-gw", nodes=2)
+    n1, n2 = lab.nodes.values()
+    Firewalld(n1, PACKAGE)
+    lab.up("a")
+    one, two = lab.pods["p1a"], lab.pods["p2a"]
+    told(n1, f"--zone=trusted --add-source={NETWORK4}")
+    ask(one, {(two.v4, 80, "tcp"): f"p2a {one.v4}", (OUTSIDE4, OUTSIDE_PORT, "tcp"): f"outside {n1.v4}"})
+    ask(two, {(one.v4, 80, "tcp"): f"p1a {two.v4}"})
+    eq(n2.ask(one.v4, 80, seconds=0.5), None, "the other node itself")
+    told(n1, f"--zone=trusted --add-source={n2.v4}")
+    ask(n2, {(one.v4, 80, "tcp"): f"p1a {n2.v4}"})
 
 
 if __name__ == "__main__":
