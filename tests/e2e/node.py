@@ -271,14 +271,25 @@ def no_reports(w):
     assert not found, "sanitizer: " + "\n".join(found)
 
 
+def removed(folder):
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def remove_control_groups():
-    """Deepest first; a folder that a dying process still holds stays for the next run's eyes."""
+    """Deepest first. A process that is dead holds its folder for a moment; one that does not die, for good: that
+    folder stays for the next run's eyes."""
     top = Path("/sys/fs/cgroup")
     for root in (top, *(path for path in top.glob("*") if path.is_dir())):
         folders = [path for path in (root / CGROUP).rglob("*") if path.is_dir()]
         for folder in (*sorted(folders, reverse=True), root / CGROUP):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+            with contextlib.suppress(AssertionError):
+                wait_for(lambda: removed(folder), f"the control group {folder}", 1)  # noqa: B023
 
 
 def run():
