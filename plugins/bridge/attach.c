@@ -165,10 +165,12 @@ static int ensure_bridge(struct attaching *a, struct cni_error *err)
 	return link_set_flags(&a->host, a->bridge.index, flags, flags, name, err);
 }
 
-/* What ipMasq needs of the kernel, asked before anything is reserved or made. */
+/* What ipMasq needs of the kernel, asked before the bridge is made, which stays; what else an ADD
+ * makes is undone. */
 static int look_at_nat(const struct attaching *a, struct cni_error *err)
 {
-	if (!a->conf->ip_masq || a->args->ipam_type == NULL || nft_status(err) == 0)
+	if (a->bridge.index != 0 || !a->conf->ip_masq || a->args->ipam_type == NULL ||
+	    nft_status(err) == 0)
 		return 0;
 	err->code = CNI_KERNEL; /* "not available" is STATUS's word */
 	return cni_wrap(err, "ipMasq");

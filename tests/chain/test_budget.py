@@ -28,7 +28,7 @@ NAMES = [p["type"] for p in CHAIN["plugins"]] + ["host-local"]
 # (calls, messages to netlink, switches of namespace, programs started), dual stack, one host port. The calls of
 # another C library may differ by a call or two (malloc's growth): `calls` is the most that may be, the others are exact.
 BUDGET = {
-    ("ADD", "bridge"): (266, 18, 2, 1),
+    ("ADD", "bridge"): (218, 17, 2, 1),
     ("ADD", "host-local"): (78, 0, 0, 0),
     ("ADD", "portmap"): (180, 11, 0, 0),
     ("ADD", "firewall"): (188, 8, 0, 0),

@@ -56,7 +56,11 @@ def refused(w, module):
 
     w.call("bridge", "STATUS", plain).ok()
     result = add(w, plain, pod, "a")
+    other = w.pod("b")
     before = everything(w)
+    refusal(w.call("bridge", "ADD", nat, other, "b"), module)
+    w.same(before, everything(w), "the node after a refused ADD on a bridge that is there")
+    eq(sorted(link["ifname"] for link in other.json("ip -j link")), ["lo"], "links of the other pod")
     refusal(w.call("portmap", "ADD", {**portmap, "prevResult": result}, pod, "a"), module)
     w.same(before, everything(w), "the node after a refused host port")
     w.call("portmap", "ADD", {**portmap, "prevResult": result, "runtimeConfig": {}}, pod, "a").ok()
