@@ -9,8 +9,9 @@
  *	promiscuous mode, MTU, all-multicast mode, queue length: one sendmsg
  *	the host end's MTU
  *
- * From the file on, undoing is what DEL does: put back what the file says, remove the file. So a
- * crash at any point leaves what the next DEL puts right. A second ADD, after a crash, finds the
+ * Looking at the switches, the file and writing them is one visit to the pod's namespace, with one
+ * proc. Undoing is what DEL does: put back what the file says, remove the file. So a crash at any
+ * point leaves what the next DEL puts right. A second ADD, after a crash, finds the
  * first one's file: its values are the older ones and stay, if namespace and link are the same.
  */
 #include "attach.h"
@@ -52,9 +53,9 @@ static int load_earlier(struct attaching *a, int64_t netns, struct cni_error *er
 	return 0;
 }
 
+/* All but the switches, which are remembered in the visit that changes them. */
 static int remember(struct attaching *a, struct cni_error *err)
 {
-	const struct switches switches = { .conf = a->conf, .b = &a->b };
 	int64_t netns;
 
 	if (tuning_netns(a->args, &netns, err) < 0 || load_earlier(a, netns, err) < 0)
@@ -68,8 +69,11 @@ static int remember(struct attaching *a, struct cni_error *err)
 	a->b.network = a->args->network;
 	a->b.container = a->args->container;
 	a->b.ifname = a->args->ifname;
-	if (switches_call(a->args->netns_fd, switches_remember, &switches, err) < 0)
-		return -1;
+	return 0;
+}
+
+static int save(const struct attaching *a, struct cni_error *err)
+{
 	if (a->b.n_sysctls == 0 && !link_values_any(&a->b.link))
 		return 0; /* nothing to be put back */
 	return backup_save(a->args, a->conf->data_dir, &a->b, err);
@@ -105,6 +109,15 @@ static void announce6(struct attaching *a)
 	conf.ips = ips;
 	if (conf.n_ips > 0)
 		pod_announce(&a->t.pod, &conf, &a->conf->link.mac, NULL, 0);
+}
+
+static int change_switches(void *switches, struct cni_error *err)
+{
+	const struct switches *w = switches;
+
+	if (switches_remember(switches, err) < 0 || save(w->adding, err) < 0)
+		return -1;
+	return switches_apply(switches, err);
 }
 
 static int change_link(struct attaching *a, struct cni_error *err)
@@ -174,7 +187,7 @@ static int update_result(const struct attaching *a, struct cni_result *result,
 static int apply(struct attaching *a, struct cni_result *result, struct cni_error *err)
 {
 	scoped_undo struct undo undo = { .n = 0 };
-	const struct switches switches = { .conf = a->conf };
+	const struct switches switches = { .conf = a->conf, .b = &a->b, .adding = a };
 	const bool has_link = link_values_any(&a->conf->link);
 
 	if (a->conf->n_sysctls != 0 && allowlist_check(a->conf, err) < 0)
@@ -184,7 +197,8 @@ static int apply(struct attaching *a, struct cni_result *result, struct cni_erro
 	if (update_result(a, result, err) < 0 || remember(a, err) < 0)
 		return -1;
 	undo_push(&undo, undo_all, a, NULL);
-	if (switches_call(a->args->netns_fd, switches_apply, &switches, err) < 0 ||
+	if ((a->conf->n_sysctls == 0 && save(a, err) < 0) ||
+	    switches_call(a->args->netns_fd, change_switches, &switches, err) < 0 ||
 	    (has_link && change_link(a, err) < 0))
 		return -1;
 	undo_commit(&undo);

@@ -8,14 +8,16 @@
  * called there, by switches_call(). A switch that cannot be read (route.flush) is written all the
  * same, and neither remembered nor compared. White space never makes a difference.
  */
+struct attaching;
 struct switches {
 	const struct tuning_conf *conf; /* not for restoring */
 	struct tuning_backup *b;	/* not for applying and comparing */
+	const struct attaching *adding; /* ADD's own */
 	bool undo;			/* restoring: of an ADD that fails */
 	int sys_fd;			/* the pod's /proc/sys; switches_call() opens it */
 };
 
-/* Call one of the four below in the pod; without any switch nothing is entered. */
+/* Call some of the four below in the pod; without any switch nothing is entered. */
 int switches_call(int netns_fd, int (*fn)(void *switches, struct cni_error *err),
 		  const struct switches *s, struct cni_error *err);
 
