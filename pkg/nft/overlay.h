@@ -10,7 +10,8 @@
 
 /*
  * What pods across nodes need of nftables: masquerade that leaves their addresses alone among each
- * other, and who may send VXLAN packets to this node. It is a table of its own for each network,
+ * other, a mark by which FORWARD of iptables lets their packets pass (nft/xtables.h), and who may
+ * send VXLAN packets to this node. It is a table of its own for each network,
  * "inet podwire-overlay-NETWORK", with a constant number of rules; what grows with the nodes are
  * elements of sets. It holds nothing of a pod's: one transaction makes it, or makes it again.
  */
@@ -23,6 +24,7 @@ struct nft_overlay {
 	bool random_fully;	      /* its ports are taken at random, not near the pod's */
 	const struct ipnet *non_masq; /* pods keep their address towards these; may overlap; */
 	size_t n_non_masq;	      /* a family that the network has not is passed over */
+	uint32_t forward_mark;	      /* bits set in what pods send or get by way of this node; 0 */
 	uint16_t vxlan_port;	      /* 0: nothing about senders */
 	bool drop_strangers;	      /* else they are counted only */
 	const struct ip *senders;     /* addresses of all nodes, this one included, in any order; */
@@ -38,8 +40,8 @@ struct nft_overlay_strangers {
  * Make the table say what `o` says, in one transaction that no packet sees half of. Reads first:
  * *ret_changed is false where nothing had to be written. Other senders change these elements alone
  * and the counters go on; anything else, and whatever hands have done to the table, makes it anew.
- * Neither masquerade nor vxlan_port: the table goes. A table of this name that is not ours, or a
- * kernel without nf_tables NAT: CNI_KERNEL naming it; nothing is changed.
+ * Neither masquerade nor forward_mark nor vxlan_port: the table goes. A table of this name that is
+ * not ours, or a kernel without nf_tables NAT: CNI_KERNEL naming it; nothing is changed.
  */
 int nft_overlay_apply(const struct nft_overlay *o, bool *ret_changed, struct cni_error *err);
 

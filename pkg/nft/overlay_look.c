@@ -43,7 +43,7 @@ int overlay_look_init(struct nft_tx *tx, const struct nft_overlay *o, struct ove
 	const struct nlmsghdr *nlh;
 
 	overlay_table_name(o->network, ret->table);
-	ret->nothing = !o->masquerade && o->vxlan_port == 0;
+	ret->nothing = !o->masquerade && o->forward_mark == 0 && o->vxlan_port == 0;
 	nft_tx_ask(tx);
 	overlay_put_all(tx, o, ret->table);
 	ret->buf = malloc(tx->len + 1);

@@ -11,6 +11,10 @@
  * by its bit, since the mark has others as well. Nothing here is for packets of the tunnel itself,
  * whose addresses are the nodes'.
  *
+ * A drop in FORWARD of iptables cannot be overruled from a table of ours, but a rule there accepts
+ * packets with our mark (xtables.c). So all that is forwarded from and to the network gets it, just
+ * before: the network is the operator's word for who may, as it is flannel's.
+ *
  * Senders are looked at where packets enter this machine for good (hook input): VXLAN that is only
  * passed on, a pod's say, is none of our business. Other tables' rules at priority 0 come after.
  */
@@ -39,6 +43,9 @@ _Static_assert(ARRAY_SIZE(sets) == OVERLAY_N_SETS, "a set has no definition");
 
 static const struct chain_def postrouting = {
 	"postrouting", "nat", NF_INET_POST_ROUTING, 105, 0, 0, "pods keep their address among each other", false
+};
+static const struct chain_def forward = {
+	"forward", "filter", NF_INET_FORWARD, -5, 0, 0, "pods may pass where iptables' FORWARD drops", false
 };
 static const struct chain_def input = {
 	"senders", "filter", NF_INET_LOCAL_IN, -5, 0, 0, "VXLAN packets from addresses that are no node's", false
@@ -81,6 +88,11 @@ bool overlay_has_set(const struct nft_overlay *o, enum overlay_set set)
 
 	return (overlay_set_is4(set) ? o->has4 : o->has6) &&
 	       (senders ? o->vxlan_port != 0 : o->masquerade);
+}
+
+static void put_chain(const struct put *p, const struct chain_def *chain)
+{
+	object_put_chain(p->tx, NFPROTO_INET, p->table, chain, chain->name);
 }
 
 /* ---- rules: each has its purpose for comment, which is its name in messages, too */
@@ -164,6 +176,31 @@ static void put_family(const struct put *p, const struct ipnet *net, const struc
 	end_masquerade(&rule, p, "outside to a pod of another node");
 }
 
+/* ip saddr|daddr NET meta mark set meta mark | MARK */
+static void put_forward(const struct put *p, const struct ipnet *net, enum nft_addr_side side)
+{
+	struct nft_rule rule;
+
+	begin(&rule, p, &forward);
+	rule_nfproto(&rule, ip_family(&net->addr));
+	rule_addr_too(&rule, side, NFT_CMP_EQ, net);
+	rule_meta(&rule, NFT_META_MARK, REG_1);
+	rule_or_u32(&rule, p->o->forward_mark);
+	rule_set_mark(&rule);
+	end(&rule, side == ADDR_SRC ? "forward from a pod" : "forward to a pod", NULL, NFT_NO_ITEM);
+}
+
+static void put_forwards(const struct put *p)
+{
+	put_chain(p, &forward);
+	for (enum nft_addr_side side = ADDR_SRC; side <= ADDR_DST; side++) {
+		if (p->o->has4)
+			put_forward(p, &p->o->net4, side);
+		if (p->o->has6)
+			put_forward(p, &p->o->net6, side);
+	}
+}
+
 /* udp dport PORT ip saddr != @senders4 counter [drop] */
 static void put_strangers(const struct put *p, bool four)
 {
@@ -184,18 +221,14 @@ static void put_strangers(const struct put *p, bool four)
 
 /* ---- all of it */
 
-static void put_chain(const struct put *p, const struct chain_def *chain)
-{
-	object_put_chain(p->tx, NFPROTO_INET, p->table, chain, chain->name);
-}
-
 void overlay_put_all(struct nft_tx *tx, const struct nft_overlay *o, const char *table)
 {
 	const struct put p = { tx, o, table };
 	char comment[128];
 
 	(void)text_format(comment, sizeof(comment),
-			  OVERLAY_COMMENT "masquerade and VXLAN senders of the overlay %s",
+			  OVERLAY_COMMENT
+			  "masquerade, forwarding and VXLAN senders of the overlay %s",
 			  table + strlen(prefix));
 	object_put_table(tx, NFPROTO_INET, table, comment);
 	for (enum overlay_set i = 0; i < OVERLAY_N_SETS; i++) {
@@ -210,6 +243,8 @@ void overlay_put_all(struct nft_tx *tx, const struct nft_overlay *o, const char 
 		if (o->has6)
 			put_family(&p, &o->net6, &o->own6);
 	}
+	if (o->forward_mark != 0)
+		put_forwards(&p);
 	if (o->vxlan_port != 0) {
 		put_chain(&p, &input);
 		if (o->has4)

@@ -293,14 +293,13 @@ static int check_one(struct nft_tx *tx, const struct xtables_want *want, struct 
 	if (f.there && !f.accepts)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"expected rule not found: %s' chain FORWARD does not accept mark "
-				"0x%x; the next ADD of a pod with the firewall plugin brings it "
-				"back",
+				"0x%x; the next ADD of a pod brings it back",
 				program_of(want->four), 1U << want->mark_bit);
 	if (f.there && !f.jumps)
 		return cni_fail(err, CNI_CHECK_FAILED,
 				"expected rule not found: %s' chain FORWARD does not jump to %s "
-				"before it accepts pods' packets; the next ADD of a pod with the "
-				"firewall plugin brings it back",
+				"before it accepts pods' packets; the next ADD of a pod brings it "
+				"back",
 				program_of(want->four), want->admin);
 	if (!want->own_only && xtables_legacy_used(want->four, FILTER))
 		return xtables_legacy_check(want, err);

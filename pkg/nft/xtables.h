@@ -14,6 +14,9 @@
  * same for all pods, which stay on the node: a jump to the administrator's chain, made if missing,
  * and one that accepts packets with the mark.
  */
+#define XTABLES_ADMIN	 "CNI-ADMIN"
+#define XTABLES_MARK_BIT 12 /* not portmap's 13, kube-proxy's 14, kubelet's 15 */
+
 struct xtables_forward {
 	bool four, six; /* in iptables', in ip6tables' */
 	uint8_t mark_bit;

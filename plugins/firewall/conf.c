@@ -5,10 +5,9 @@
 
 #include "conf/jconf.h"
 #include "net/fwnames.h"
+#include "nft/xtables.h"
 
-#define DEFAULT_ZONE	 "trusted"
-#define DEFAULT_ADMIN	 "CNI-ADMIN"
-#define DEFAULT_MARK_BIT 12 /* not portmap's 13, kube-proxy's 14, kubelet's 15 */
+#define DEFAULT_ZONE "trusted"
 
 static const char *const backend_names[] = {
 	[FIREWALL_IPTABLES] = "iptables",
@@ -114,8 +113,8 @@ int firewall_conf_parse(const struct cni_args *args, struct firewall_conf *ret,
 {
 	struct firewall_conf conf = { .backend = FIREWALL_AUTO,
 				      .zone = DEFAULT_ZONE,
-				      .admin = DEFAULT_ADMIN,
-				      .mark_bit = DEFAULT_MARK_BIT };
+				      .admin = XTABLES_ADMIN,
+				      .mark_bit = XTABLES_MARK_BIT };
 
 	if (jconf_fill(args->conf, NULL, fields, ARRAY_SIZE(fields), &conf, err) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cni/conflist.h"
 #include "conf/jconf.h"
+#include "nft/xtables.h"
 
 /* What the tables fill; one offset of everything. */
 struct parsed {
@@ -16,7 +17,8 @@ struct parsed {
 	const char *device4, *device6;
 	struct ipnet *non_masq;
 	size_t n_non_masq;
-	bool masq, drop_strangers;
+	bool masq, drop_strangers, forward;
+	uint32_t mark_bit;
 	const json_t *nodes;
 	const char *nodes_file, *node;
 };
@@ -193,6 +195,9 @@ static const struct jfield fields[] = {
 	{ "backend", jconf_table(backend_fields), .doc = "how packets cross between nodes" },
 	{ "ipMasq", J_BOOL, AT(masq), .doc = "masquerade what pods send to others than pods" },
 	{ "nonMasqueradeCIDRs", J_CUSTOM, .custom = parse_non_masq, .doc = "but not to these" },
+	{ "forward", J_BOOL, AT(forward),
+	  .doc = "pods may pass where FORWARD drops; default true" },
+	{ "markForwardBit", J_UINT, AT(mark_bit), .max = 31, .doc = "of the mark for that; 12" },
 	{ "senders", J_CUSTOM, AT(drop_strangers), .custom = parse_senders, .doc = "nodes" },
 	{ "nodes", J_CUSTOM, AT(nodes), .custom = parse_list, .doc = "the cluster" },
 	{ "nodesFile", J_STR, AT(nodes_file), .max = PATH_MAX - 1, .doc = "a file with that list" },
@@ -294,9 +299,10 @@ static void look_at_delegate(const json_t *doc, struct overlay_conf *conf)
 static int make_digest(const json_t *doc, const char *network, char ret[OVERLAY_DIGEST],
 		       struct cni_error *err)
 {
-	static const char *const keys[] = { "network", "networkV6", "backend",
-					    "ipMasq",  "senders",   "nonMasqueradeCIDRs",
-					    "nodes",   "nodesFile", "node" };
+	static const char *const keys[] = { "network", "networkV6",	"backend",
+					    "ipMasq",  "senders",	"nonMasqueradeCIDRs",
+					    "nodes",   "nodesFile",	"node",
+					    "forward", "markForwardBit" };
 	scoped_json json_t *part = json_object();
 	scoped_free char *text = NULL;
 	const char *strings[2];
@@ -339,7 +345,10 @@ static int fill(const json_t *doc, struct parsed *p, struct overlay_conf *conf,
 int overlay_conf_parse(const json_t *doc, const char *network, struct overlay_conf *ret,
 		       struct cni_error *err)
 {
-	struct parsed p = { .o = { .backend = OVERLAY_VXLAN, .vni = 1 }, .port = 8472 };
+	struct parsed p = { .o = { .backend = OVERLAY_VXLAN, .vni = 1 },
+			    .port = 8472,
+			    .forward = true,
+			    .mark_bit = XTABLES_MARK_BIT };
 
 	*ret = (struct overlay_conf){ .network = network };
 	if (check_name(network, err) < 0 || fill(doc, &p, ret, err) < 0 || check(&p, err) < 0 ||
@@ -349,6 +358,8 @@ int overlay_conf_parse(const json_t *doc, const char *network, struct overlay_co
 	ret->overlay.port = (uint16_t)p.port;
 	ret->masq = p.masq;
 	ret->drop_strangers = p.drop_strangers;
+	ret->forward = p.forward;
+	ret->mark_bit = p.mark_bit;
 	ret->nodes = p.nodes;
 	ret->nodes_file = p.nodes_file;
 	ret->node = p.node != NULL && p.node[0] != '\0' ? p.node : NULL;

@@ -24,6 +24,8 @@ struct overlay_conf {
 	char device4[IFNAME_MAX], device6[IFNAME_MAX];
 	bool masq;	     /* pods to outside are masqueraded */
 	bool drop_strangers; /* VXLAN only from nodes */
+	bool forward;	     /* pods' packets may pass iptables' FORWARD */
+	uint32_t mark_bit;   /* by this bit of their mark */
 	struct ipnet *non_masq;
 	size_t n_non_masq;
 	const json_t *nodes;	     /* the list, or NULL: it is in nodes_file */

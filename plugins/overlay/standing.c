@@ -7,8 +7,9 @@
  * another subnet: up to here nothing has been changed. If the stamp tells of another device or
  * backend, that goes first, and a stamp of the new one that vouches for nothing takes its place:
  * whatever comes after a run that died tells what that made. Then come the rules, so that no packet
- * leaves before it would be masqueraded; then device, routes and entries; at last the stamp. Every
- * step reads what is there and writes differences only: killed anywhere, the next apply goes on.
+ * leaves before it would be masqueraded, and what FORWARD of iptables needs of them, if there is
+ * one; then device, routes and entries; at last the stamp. Every step reads what is there and
+ * writes differences only: killed anywhere, the next apply goes on.
  *
  * The stamp has the digest of the configuration, the identity of nodesFile (device, inode, size,
  * times), our own node and a few peers. ADD compares these, and asks the kernel whether device,
@@ -34,6 +35,7 @@
 #include "base/trace.h"
 #include "netlink/addr.h"
 #include "netlink/link.h"
+#include "nft/xtables.h"
 #include "others.h"
 
 void overlay_standing_free(struct overlay_standing *side)
@@ -171,6 +173,36 @@ int overlay_standing_load(const struct overlay_conf *conf, struct overlay_standi
 
 /* ---- rules */
 
+/* What FORWARD of iptables needs; the other half of chain `forward` in our table. */
+static struct xtables_forward forward_of(const struct overlay_conf *conf)
+{
+	return (struct xtables_forward){ .four = conf->forward && conf->overlay.has4,
+					 .six = conf->forward && conf->overlay.has6,
+					 .mark_bit = (uint8_t)conf->mark_bit,
+					 .admin = XTABLES_ADMIN,
+					 .own_only = true };
+}
+
+static int ensure_forward(const struct overlay_conf *conf, struct cni_error *err)
+{
+	const struct xtables_forward forward = forward_of(conf);
+
+	return conf->forward ? xtables_forward_ensure(&forward, err) : 0;
+}
+
+static int check_forward(const struct overlay_conf *conf, void (*line)(void *arg, const char *text),
+			 void *arg, struct cni_error *err)
+{
+	const struct xtables_forward forward = forward_of(conf);
+
+	if (!conf->forward || xtables_forward_check(&forward, err) == 0)
+		return 0;
+	if (err->code != CNI_CHECK_FAILED)
+		return -1;
+	line(arg, err->msg);
+	return 0;
+}
+
 static struct nft_overlay rules_of(const struct overlay_conf *conf, const struct overlay *o)
 {
 	const struct overlay_node *own = &o->nodes[o->self];
@@ -186,6 +218,8 @@ static struct nft_overlay rules_of(const struct overlay_conf *conf, const struct
 				     .random_fully = true,
 				     .non_masq = conf->non_masq,
 				     .n_non_masq = conf->n_non_masq,
+				     .forward_mark =
+					 conf->forward ? UINT32_C(1) << conf->mark_bit : 0,
 				     .vxlan_port = o->backend == OVERLAY_VXLAN ? o->port : 0,
 				     .drop_strangers = conf->drop_strangers };
 }
@@ -333,7 +367,8 @@ static int make(const struct overlay_conf *conf, struct overlay_standing *side,
 	struct nft_overlay rules;
 
 	if (with_rules(conf, &side->overlay, &senders, &rules, err) < 0 ||
-	    nft_overlay_apply(&rules, &side->rules_changed, err) < 0)
+	    nft_overlay_apply(&rules, &side->rules_changed, err) < 0 ||
+	    ensure_forward(conf, err) < 0)
 		return -1;
 	return overlay_apply(&side->nl, &side->overlay, &side->report, err);
 }
@@ -426,12 +461,12 @@ int overlay_standing_ensure(const struct overlay_conf *conf, struct overlay_stan
 	if (overlay_run_dir(false, &dir, err) == 0 && probe(dir, conf, side, &stands, err) < 0)
 		return -1;
 	if (stands)
-		return 0;
+		return ensure_forward(conf, err);
 	/* Whoever had the lock may have made it meanwhile. */
 	if (lock(conf->network, &made, &held, err) < 0 || probe(made, conf, side, &stands, err) < 0)
 		return -1;
 	trace("the overlay %s", stands ? "stands now" : "does not stand");
-	return stands ? 0 : program(made, conf, side, err);
+	return stands ? ensure_forward(conf, err) : program(made, conf, side, err);
 }
 
 uint32_t overlay_standing_mtu(const struct overlay_standing *side)
@@ -451,7 +486,8 @@ int overlay_standing_differ(const struct overlay_conf *conf, struct overlay_stan
 	struct nft_overlay rules;
 
 	if (with_rules(conf, &side->overlay, &senders, &rules, err) < 0 ||
-	    overlay_differ(&side->nl, &side->overlay, line, arg, err) < 0)
+	    overlay_differ(&side->nl, &side->overlay, line, arg, err) < 0 ||
+	    check_forward(conf, line, arg, err) < 0)
 		return -1;
 	return nft_overlay_differ(&rules, line, arg, strangers, err);
 }

@@ -4,9 +4,9 @@
  *
  *	overlay_rules apply|remove|probe|differ|status [KEY=VALUE ...]
  *
- * Keys: network, net and own (of either family), masq, random, nonmasq (often), port, drop, sender
- * (often), many (so many senders from 10.0.0.1 on), fail (the send that fails). It prints what came
- * out; a failure is its code and message on stderr, and exit code 1.
+ * Keys: network, net and own (of either family), masq, random, mark, nonmasq (often), port, drop,
+ * sender (often), many (so many senders from 10.0.0.1 on), fail (the send that fails). It prints
+ *what came out; a failure is its code and message on stderr, and exit code 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +118,8 @@ static void read_arg(struct input *in, const char *arg)
 		in->o.masquerade = number(v) != 0;
 	else if (is(arg, "random", &v))
 		in->o.random_fully = number(v) != 0;
+	else if (is(arg, "mark", &v))
+		in->o.forward_mark = number(v) != 0 ? UINT32_C(1) << number(v) : 0;
 	else if (is(arg, "port", &v))
 		in->o.vxlan_port = (uint16_t)number(v);
 	else if (is(arg, "drop", &v))

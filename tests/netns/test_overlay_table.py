@@ -11,7 +11,8 @@ from world import eq, main, test, wait_for
 TABLE = "inet podwire-overlay-podnet"
 SENDERS = ("sender=192.0.2.1", "sender=192.0.2.2", "sender=2001:db8::1", "sender=2001:db8::2")
 ALL = ("nonmasq=172.16.0.0/12", "nonmasq=192.168.0.0/16", "nonmasq=fc00::/8", *SENDERS)
-KEYS = {"masq": 1, "random": 1, "port": 8472, "drop": 1}
+KEYS = {"masq": 1, "random": 1, "mark": 12, "port": 8472, "drop": 1}
+NOTHING = {"masq": 0, "port": 0, "mark": 0}
 
 
 def apply(w, *args, **keys):
@@ -33,7 +34,7 @@ def listing(w, options="-s"):
 
 
 WHOLE = """table inet podwire-overlay-podnet {
-	comment "Podwire: masquerade and VXLAN senders of the overlay podnet"
+	comment "Podwire: masquerade, forwarding and VXLAN senders of the overlay podnet"
 	set nonmasq4 {
 		type ipv4_addr
 		flags interval
@@ -56,6 +57,13 @@ WHOLE = """table inet podwire-overlay-podnet {
 		ip saddr 10.244.0.0/16 ip daddr @nonmasq4 return comment "pod to nonMasqueradeCIDRs"
 		ip saddr 10.244.0.0/16 ip daddr != 224.0.0.0/4 masquerade fully-random comment "pod to outside"
 		ip saddr != 10.244.0.0/16 ip daddr 10.244.0.0/16 masquerade fully-random comment "outside to a pod of another node"
+	}
+
+	chain forward {
+		comment "pods may pass where iptables' FORWARD drops"
+		type filter hook forward priority filter - 5; policy accept;
+		ip saddr 10.244.0.0/16 meta mark set meta mark | 0x00001000 comment "forward from a pod"
+		ip daddr 10.244.0.0/16 meta mark set meta mark | 0x00001000 comment "forward to a pod"
 	}
 
 	chain senders {
@@ -112,18 +120,22 @@ def everything_may_be_listed(w):
 
 @test
 def nothing_to_say_is_no_table(w):
-    eq(apply(w, masq=0, port=0), "same")
+    eq(apply(w, **NOTHING), "same")
     eq(listing(w), "")
     eq(apply(w, port=0), "changed")
     assert "senders" not in listing(w).replace("VXLAN senders", "")
     eq(apply(w, masq=0), "changed")
     assert "postrouting" not in listing(w)
-    eq(differ(w, masq=0), [])
-    eq(differ(w, masq=0, port=0), ["is not wanted"])
-    eq(probe(w, masq=0, port=0), "fell")
     eq(apply(w, masq=0, port=0), "changed")
+    assert "senders" not in listing(w).replace("VXLAN senders", "")
+    eq(apply(w, masq=0, mark=0), "changed")
+    assert "forward" not in listing(w).replace("forwarding and", "")
+    eq(differ(w, masq=0, mark=0), [])
+    eq(differ(w, **NOTHING), ["is not wanted"])
+    eq(probe(w, **NOTHING), "fell")
+    eq(apply(w, **NOTHING), "changed")
     eq(listing(w), "")
-    eq(probe(w, masq=0, port=0), "stands")
+    eq(probe(w, **NOTHING), "stands")
 
 
 @test
@@ -189,7 +201,7 @@ def every_change_of_the_configuration_is_made(w):
 DAMAGE = {
     "flush ruleset": ["is missing"],
     f"delete table {TABLE}": ["is missing"],
-    f"flush table {TABLE}": 13,
+    f"flush table {TABLE}": 17,
     f"flush chain {TABLE} postrouting": 11,
     f"flush chain {TABLE} senders": ["VXLAN from no node is missing or another one"] * 2,
     f"flush set {TABLE} senders4": ["set senders4: 192.0.2.1 is missing", "set senders4: 192.0.2.2 is missing"],
@@ -233,13 +245,14 @@ def every_rule_is_looked_at(w):
     whole = listing(w)
     rule = re.compile(r"^\t\t((?:meta|ip|ip6|udp) .*) # handle (\d+)$", re.M)
     n = len(rule.findall(listing(w, "-a -s")))
-    eq(n, 13)
+    eq(n, 17)
+    chains = ["postrouting"] * 11 + ["forward"] * 4 + ["senders"] * 2
     for i in range(2 * n):
-        chain, (text, handle) = "senders" if i % n >= 11 else "postrouting", rule.findall(listing(w, "-a -s"))[i % n]
+        chain, (text, handle) = chains[i % n], rule.findall(listing(w, "-a -s"))[i % n]
         if i < n:
             w.sh(["nft", f"delete rule {TABLE} {chain} handle {handle}"])
         else:
-            other = re.sub(r"(return|masquerade fully-random|drop)( comment)", r"accept\2", text)
+            other = re.sub(r"(return|masquerade fully-random|drop|meta mark set.*)( comment)", r"accept\2", text)
             assert other != text, text
             w.sh(["nft", f"replace rule {TABLE} {chain} handle {handle} {other}"])
         eq(probe(w), "fell", text)
@@ -272,7 +285,7 @@ def somebody_elses_table_is_left_alone(w):
         done = rules(w, "status", *ALL, check=False, **KEYS)
         assert f"50 the nftables table {TABLE} is not Podwire's" in done.stderr, done.stderr
         eq([probe(w), *differ(w)], ["fell", "is not Podwire's"], body)
-        eq(apply(w, masq=0, port=0), "same", body)
+        eq(apply(w, **NOTHING), "same", body)
         rules(w, "remove")
         eq(listing(w), before, body)
         w.sh("nft flush ruleset")
@@ -356,7 +369,7 @@ def many_writers_are_none_too_many(w):
         eq((job.returncode, err), (0, ""), out)
     w.stop(hand)
     one = [f"sender=192.0.2.{n}" for n in range(3)]
-    eq(sorted(len(differ(w, sender, families=[4], random=0, drop=0)) for sender in one), [0, 2, 2])
+    eq(sorted(len(differ(w, sender, families=[4], random=0, drop=0, mark=0)) for sender in one), [0, 2, 2])
 
 
 if __name__ == "__main__":
