@@ -16,16 +16,17 @@
 #define WANTS_FILE "forward"
 #define WANTS_TEXT 4096
 
-static bool same(const struct xtables_want *a, const struct xtables_want *b)
+/* Does who sees to `a` see to `b`? */
+static bool covers(const struct xtables_want *a, const struct xtables_want *b)
 {
-	return a->four == b->four && a->mark_bit == b->mark_bit && a->own_only == b->own_only &&
+	return a->four == b->four && a->mark_bit == b->mark_bit && (!a->own_only || b->own_only) &&
 	       strcmp(a->admin, b->admin) == 0;
 }
 
 static bool add(struct xtables_wants *list, const struct xtables_want *want)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		if (same(&list->w[i], want))
+		if (covers(&list->w[i], want))
 			return false;
 	}
 	if (list->n == XTABLES_WANTS_MAX)
