@@ -112,12 +112,7 @@ def reserved_addresses(case, pods):
 
 def host_ports(case, pods):
     total, each = (500, 50) if case.options.quick else (5000, 250)
-    for index in range(total // each):
-        ports = [{"hostPort": 20000 + index * each + at, "containerPort": 1000 + at, "protocol": "tcp"}
-                 for at in range(each)]
-        pods.driver.ask(verb="ADD", id=f"many{index}", netns=pods.netns(pods.next), args="",
-                        runtimeConfig={"portMappings": ports})
-        pods.next += 1
+    pods.map_ports(total, each)
     return total
 
 
@@ -265,12 +260,18 @@ def listens(net, port):
 
 
 def packets(case, variant, what, levels, per_pod):
-    """Both figures at each number of pods; the pod that is measured is the last one."""
+    """Both figures at each number of pods; the pod that is measured is the last one. The reference's other
+    pods are their rules alone, so what maps our other host ports is few pods, too."""
     def run(w):
         wire = Wire(case, w)
         pods = case.pods(variant, "full" if what == "firewall" else "nat", ports=per_pod)
         for level in levels:
-            (pods.fill_rules if isinstance(pods, Reference) else pods.fill)(level - 1)
+            if isinstance(pods, Reference):
+                pods.fill_rules(level - 1)
+            elif what == "hostport":
+                pods.map_ports((level - 1) * per_pod - pods.mapped)
+            else:
+                pods.fill(level - 1)
             request, _ = pods.add()
             case.calm()
             pod = type(wire.client)(w, request["id"], request["netns"])

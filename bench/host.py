@@ -16,6 +16,7 @@ FLOOR_NETWORK = "floor"
 RESERVED = Path("/var/lib/cni/networks")
 FLOOR_FIRST = int(ipaddress.ip_address("10.89.200.0"))
 FIRST_PORT = 10000
+FIRST_MANY = 20000
 # After a DEL, so that what it left to the kernel is not paid by the next one measured; contention has its own case.
 PAUSE = 0.04
 
@@ -67,6 +68,7 @@ class Pods:
         self.driver = Driver(tools, variant.folder, self.conflist)
         self.next = self.made = 0
         self.present = 0
+        self.mapped = 0
         self.rules = None
 
     def netns(self, index):
@@ -110,6 +112,17 @@ class Pods:
         while self.present < count:
             self.add()
             self.present += 1
+
+    def map_ports(self, count, each=250):
+        """So many host ports more are mapped, by as few pods as that needs."""
+        while count > 0:
+            number = min(each, count)
+            mapped = range(FIRST_MANY + self.mapped, FIRST_MANY + self.mapped + number)
+            self.driver.ask(verb="ADD", id=f"many{self.mapped}", netns=self.netns(self.next), args="",
+                            runtimeConfig={"portMappings": mappings(mapped)})
+            self.next += 1
+            self.mapped += number
+            count -= number
 
     def pod_of(self, request):
         ip = request["prevResult"]["ips"][0]["address"].split("/")[0]
