@@ -82,25 +82,28 @@ def ratio(above, below):
     return f"{number(above['median'] / below['median'])}" if above and below else MISSING
 
 
+WITH = {"nat": "", "full": ", with firewall and tuning"}
+
+
 def ratios(data):
-    """What the chain `nat` costs others, as multiples of what it costs us."""
-    levels = data.levels(chain="nat")
+    """What a chain costs others, as multiples of what it costs us."""
     out = []
-    for pods in ends(levels):
-        at = {v: data.curve("nat", v, "ADD", pods) for v in CURVES}
-        out.append(line(f"ADD with {pods_of(pods)}: Go 1.9.1 iptables / nftables to Podwire",
+    for chain, pods in ((chain, pods) for chain in CHAINS for pods in ends(data.levels(chain=chain))):
+        at = {v: data.curve(chain, v, "ADD", pods) for v in CURVES}
+        what = f"ADD with {pods_of(pods)}{WITH[chain]}"
+        out.append(line(f"{what}: Go 1.9.1 iptables / nftables to Podwire",
                         f"{ratio(at['go-iptables'], at['podwire'])} / {ratio(at['go-nft'], at['podwire'])} times"))
-        out.append(line(f"ADD with {pods_of(pods)}: Podwire to the floor", f"{ratio(at['podwire'], at['floor'])} times"))
+        out.append(line(f"{what}: Podwire to the floor", f"{ratio(at['podwire'], at['floor'])} times"))
     return out
 
 
 def extras(data):
     """What our programs add to the floor, by the state of the node."""
     found = []
-    levels = data.levels(chain="nat", variant="podwire")
-    for pods in ends(levels):
-        found.append((f"with {pods_of(pods)}", data.curve("nat", "podwire", "ADD", pods, "extra"),
-                      data.curve("nat", "podwire", "DEL", pods, "extra")))
+    for chain in CHAINS:
+        for pods in ends(data.levels(chain=chain, variant="podwire")):
+            found.append((f"with {pods_of(pods)}{WITH[chain]}",
+                          *(data.curve(chain, "podwire", verb, pods, "extra") for verb in ("ADD", "DEL"))))
     for node in ("empty", "reserved", "ports"):
         rows = [data.one(kind="extra", node=node, verb=verb) for verb in ("ADD", "DEL")]
         size = rows[0].get("size") if rows[0] else 0
@@ -227,17 +230,21 @@ NOTES = (
     "The floor is one process that makes the same kernel objects, reservation and announcement, and does not parse, look, "
     "check or undo; it and Podwire take turns in one namespace. Of the Go plugins' pods, those that are measured and the first two are "
     "added by them; the others have a link and an address by their bridge, and rules written after those of a real pod, "
-    "whose sameness is checked, because adding all of them takes too long. Their firewall knows only iptables. "
+    "whose sameness is checked, because adding all of them takes too long; so of ours few pods map the many host ports that packets meet, "
+    "but all pods behind firewall are real. Their firewall knows only iptables. "
     "A figure with N pods counts the one that is measured, and is taken when the node has gone quiet.")
+
+
+def promises(data):
+    """One figure a line."""
+    found = ratios(data) + extras(data) + contention(data) + memory(data) + nodes(data)
+    return [line("what", "figure"), line("---", "---"), *found] if found else []
 
 
 def table(raw):
     data = Data(raw)
-    promise = ratios(data) + extras(data) + contention(data) + memory(data) + nodes(data)
-    if promise:
-        promise = [line("what", "figure"), line("---", "---"), *promise]
     parts = [about(data), NOTES, *failures(data)]
-    for part in (chains(data), promise, packets(data), datapath(data), calls(data)):
+    for part in (chains(data), promises(data), packets(data), datapath(data), calls(data)):
         if len(part) > 2:
             parts.append("\n".join(part))
     return "\n\n".join(parts)
@@ -301,11 +308,10 @@ def readme(root):
     raw = json.loads((root / "docs/bench.json").read_text())
     draw(raw, root / "docs")
     data = Data(raw)
-    promise = [line("what", "figure"), line("---", "---"), *ratios(data), *extras(data), *contention(data), *memory(data)]
     pictures = "\n".join(f"![{what}](docs/bench-{name}.svg)" for name, what in (
         ("add", "ADD against the number of pods"), ("del", "DEL against the number of pods"),
         ("packets", "packets against the number of host ports and pods")))
-    text = "\n\n".join([pictures, about(data), *failures(data), "\n".join(chains(data)), "\n".join(promise),
+    text = "\n\n".join([pictures, about(data), *failures(data), "\n".join(chains(data)), "\n".join(promises(data)),
                         "\n".join(packets(data)), *(["\n".join(datapath(data))] if datapath(data) else [])])
     path = root / "README.md"
     new, n = re.subn(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", path.read_text(),
