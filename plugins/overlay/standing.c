@@ -360,6 +360,12 @@ static int make_way(int dir, const struct overlay_conf *conf, struct overlay_sta
 	return 0;
 }
 
+static void note_change(void *changed, const char *text)
+{
+	(void)text;
+	*(bool *)changed = true;
+}
+
 static int make(const struct overlay_conf *conf, struct overlay_standing *side,
 		struct cni_error *err)
 {
@@ -368,6 +374,7 @@ static int make(const struct overlay_conf *conf, struct overlay_standing *side,
 
 	if (with_rules(conf, &side->overlay, &senders, &rules, err) < 0 ||
 	    nft_overlay_apply(&rules, &side->rules_changed, err) < 0 ||
+	    check_forward(conf, note_change, &side->rules_changed, err) < 0 ||
 	    ensure_forward(conf, err) < 0)
 		return -1;
 	return overlay_apply(&side->nl, &side->overlay, &side->report, err);

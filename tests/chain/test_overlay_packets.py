@@ -44,7 +44,9 @@ def where_forward_drops(w):
         told = lab.overlay(node, "show").stdout
         assert "FORWARD does not accept mark 0x1000" in told, told
     assert not lab.pods["p1a"].pings(lab.pods["p2a"].v4, seconds=1), "FORWARD does not drop"
-    lab.overlay(nodes[0], "apply")
+    for said in ("rules written", "rules as they were"):
+        told = lab.overlay(nodes[0], "apply").stdout
+        assert said in told, f"not {said!r}, but {told}"
     lab.add(nodes[1], "p2c")
     eq([rules_of(node) for node in nodes], [before, before], "rules in FORWARD")
     all_pairs(lab, bulk=False)
