@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,8 +26,16 @@ static inline void free_ptrp(void *p)
 	free(*(void **)p);
 }
 
+static inline void close_dirp(DIR **dir)
+{
+	if (*dir != NULL)
+		(void)closedir(*dir);
+	*dir = NULL;
+}
+
 #define scoped_fd   SCOPED(close_fdp)
 #define scoped_free SCOPED(free_ptrp)
+#define scoped_dir  SCOPED(close_dirp) /* an open folder's fd is the DIR's: take_fd() it */
 
 static inline int take_fd(int *fd)
 {

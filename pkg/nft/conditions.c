@@ -239,16 +239,10 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 void conditions_restore(struct nft_session *s)
 {
 	scoped_fd int folder = openat(s->run, FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	SCOPED(close_dir) DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+	scoped_dir DIR *dir = folder < 0 ? NULL : fdopendir(folder);
 	int64_t deadline = now_ms() + CONDITIONS_RESTORE_MS;
 	const struct dirent *d;
 

@@ -113,18 +113,12 @@ static int gc_chains(struct nft_session *s, struct cni_error *err)
 	return first.code == CNI_OK ? 0 : -1;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 /* Files of lists whose chain is gone. */
 static int gc_files(struct nft_session *s, struct cni_error *err)
 {
 	scoped_fd int folder =
 	    openat(s->run, CONDITIONS_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	SCOPED(close_dir) DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+	scoped_dir DIR *dir = folder < 0 ? NULL : fdopendir(folder);
 	const struct dirent *d;
 
 	if (dir == NULL)

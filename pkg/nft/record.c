@@ -423,12 +423,6 @@ int record_remove(int run, enum nft_user user, uint64_t hash, struct cni_error *
 	return fs_remove_at(folder, name, err);
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 static bool is_file_of(const char *name, enum nft_user user)
 {
 	size_t prefix = strlen(record_user_text(user));
@@ -439,7 +433,7 @@ static bool is_file_of(const char *name, enum nft_user user)
 bool record_any(int run, enum nft_user user)
 {
 	scoped_fd int folder = openat(run, RECORD_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	SCOPED(close_dir) DIR *dir = folder < 0 ? NULL : fdopendir(folder);
+	scoped_dir DIR *dir = folder < 0 ? NULL : fdopendir(folder);
 	const struct dirent *d;
 
 	if (dir == NULL)
@@ -468,7 +462,7 @@ int record_each(int run, enum nft_user user,
 		void *arg, struct cni_error *err)
 {
 	scoped_fd int folder = open_folder(run, err);
-	SCOPED(close_dir) DIR *dir = NULL;
+	scoped_dir DIR *dir = NULL;
 	const struct dirent *d;
 
 	if (folder < 0)

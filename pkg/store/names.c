@@ -9,12 +9,6 @@
 
 #include "base/error.h"
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 static int compare(const void *a, const void *b)
 {
 	return ip_cmp(a, b);
@@ -48,7 +42,7 @@ static int push(struct names *out, size_t *cap, const struct ip *ip, struct cni_
 int names_read(int dir, struct names *out, struct cni_error *err)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	SCOPED(close_dirp) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	scoped_dir DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	size_t cap = 0;
 	int sys;
 

@@ -170,15 +170,9 @@ static bool is_stale(const struct collection *c, const char *name)
 	       strcmp(s.conf.network, c->args->network) == 0;
 }
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 int state_gc(const struct cni_args *args, const char *dir, struct cni_error *err)
 {
-	SCOPED(close_dirp) DIR *d = opendir(dir);
+	scoped_dir DIR *d = opendir(dir);
 	struct collection c = { .args = args };
 	struct cni_error step;
 	struct dirent *entry;

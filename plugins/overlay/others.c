@@ -10,12 +10,6 @@
 #include "netlink/addr.h"
 #include "netlink/link.h"
 
-static void close_dir(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 static int has_address(struct nl *nl, const char *device, const struct ip *ip, bool *ret,
 		       struct cni_error *err)
 {
@@ -74,7 +68,7 @@ int overlay_refuse_others(int dir, struct nl *nl, const char *network, const str
 {
 	static const char prefix[] = "stamp-";
 	scoped_fd int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	SCOPED(close_dir) DIR *list = fd < 0 ? NULL : fdopendir(fd);
+	scoped_dir DIR *list = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
 	if (list == NULL)

@@ -126,15 +126,9 @@ static bool is_stale(const struct cni_args *args, int dir_fd, const char *name)
 	return stale;
 }
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir != NULL)
-		(void)closedir(*dir);
-}
-
 int backup_gc(const struct cni_args *args, const char *dir, struct cni_error *err)
 {
-	SCOPED(close_dirp) DIR *d = opendir(dir);
+	scoped_dir DIR *d = opendir(dir);
 	struct cni_error step;
 	struct dirent *entry;
 
