@@ -72,11 +72,11 @@ static int remember(struct attaching *a, struct cni_error *err)
 	return 0;
 }
 
-static int save(const struct attaching *a, struct cni_error *err)
+static int save(const struct switches *s, struct cni_error *err)
 {
-	if (a->b.n_sysctls == 0 && !link_values_any(&a->b.link))
+	if (s->b->n_sysctls == 0 && !link_values_any(&s->b->link))
 		return 0; /* nothing to be put back */
-	return backup_save(a->args, a->conf->data_dir, &a->b, err);
+	return backup_save(s->args, s->conf->data_dir, s->b, err);
 }
 
 /* ---- new values */
@@ -113,9 +113,7 @@ static void announce6(struct attaching *a)
 
 static int change_switches(void *switches, struct cni_error *err)
 {
-	const struct switches *w = switches;
-
-	if (switches_remember(switches, err) < 0 || save(w->adding, err) < 0)
+	if (switches_remember(switches, err) < 0 || save(switches, err) < 0)
 		return -1;
 	return switches_apply(switches, err);
 }
@@ -187,7 +185,7 @@ static int update_result(const struct attaching *a, struct cni_result *result,
 static int apply(struct attaching *a, struct cni_result *result, struct cni_error *err)
 {
 	scoped_undo struct undo undo = { .n = 0 };
-	const struct switches switches = { .conf = a->conf, .b = &a->b, .adding = a };
+	const struct switches switches = { .conf = a->conf, .b = &a->b, .args = a->args };
 	const bool has_link = link_values_any(&a->conf->link);
 
 	if (a->conf->n_sysctls != 0 && allowlist_check(a->conf, err) < 0)
@@ -197,7 +195,7 @@ static int apply(struct attaching *a, struct cni_result *result, struct cni_erro
 	if (update_result(a, result, err) < 0 || remember(a, err) < 0)
 		return -1;
 	undo_push(&undo, undo_all, a, NULL);
-	if ((a->conf->n_sysctls == 0 && save(a, err) < 0) ||
+	if ((a->conf->n_sysctls == 0 && save(&switches, err) < 0) ||
 	    switches_call(a->args->netns_fd, change_switches, &switches, err) < 0 ||
 	    (has_link && change_link(a, err) < 0))
 		return -1;

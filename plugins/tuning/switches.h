@@ -8,11 +8,10 @@
  * called there, by switches_call(). A switch that cannot be read (route.flush) is written all the
  * same, and neither remembered nor compared. White space never makes a difference.
  */
-struct attaching;
 struct switches {
 	const struct tuning_conf *conf; /* not for restoring */
 	struct tuning_backup *b;	/* not for applying and comparing */
-	const struct attaching *adding; /* ADD's own */
+	const struct cni_args *args;	/* whose backup file; adding only */
 	bool undo;			/* restoring: of an ADD that fails */
 	int sys_fd;			/* the pod's /proc/sys; switches_call() opens it */
 };
