@@ -34,6 +34,9 @@ enum cni_code {
 	CNI_INTERNAL = 199,	/* a bug of ours */
 };
 
+/* The kernel's largest errno (include/linux/err.h): what an answer has beyond it is none. */
+#define CNI_ERRNO_MAX 4095
+
 struct cni_error {
 	int code;	    /* enum cni_code, or a delegate's own code passed through */
 	int sys;	    /* errno behind it, or 0 */

@@ -23,7 +23,6 @@
 /* The kernel fills dump answers up to 32 KiB if it is offered as much. */
 #define RECV_BYTES    32768
 #define DUMP_RESTARTS 5
-#define MOST_ERRNO    4095 /* of the kernel, include/linux/err.h */
 
 static int set_options(struct mnl_socket *sk)
 {
@@ -157,7 +156,7 @@ static int verdict(const struct nlmsghdr *nlh, const struct nlattr **tlvs)
 		skip += e->msg.nlmsg_len - sizeof(e->msg);
 	if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) != 0 && skip <= nlh->nlmsg_len)
 		attr_parse(nlh, skip, tlvs, NLMSGERR_ATTR_MAX);
-	return *code < -MOST_ERRNO ? EPROTO : *code < 0 ? -*code : 0;
+	return *code < -CNI_ERRNO_MAX ? EPROTO : *code < 0 ? -*code : 0;
 }
 
 /* Receive one buffer of answers. */

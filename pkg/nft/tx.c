@@ -33,7 +33,6 @@
 #include "base/trace.h"
 
 #define ANSWERS_BYTES (8 << 20) /* one error per message of a large transaction */
-#define MOST_ERRNO    4095	/* of the kernel, include/linux/err.h */
 
 static int64_t now_ms(void)
 {
@@ -267,7 +266,7 @@ static void take_error(struct nft_tx *tx, struct answers *a, const struct nlmsgh
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e))
 		return;
-	sys = e->error > 0 || e->error < -MOST_ERRNO ? EPROTO : -e->error;
+	sys = e->error > 0 || e->error < -CNI_ERRNO_MAX ? EPROTO : -e->error;
 	if (sys == 0)
 		a->ack = true;
 	else if (i < tx->n)
