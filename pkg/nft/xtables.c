@@ -224,7 +224,7 @@ static bool lacks_match(struct nft_tx *tx, const struct forward *f, const struct
 	return false;
 }
 
-static int put_locked(struct forward *f, struct cni_error *err)
+static int put_locked(struct forward *f, bool *ret_put, struct cni_error *err)
 {
 	scoped_session struct nft_session s = { .run = -1, .lock = -1 };
 
@@ -233,8 +233,12 @@ static int put_locked(struct forward *f, struct cni_error *err)
 	for (;;) {
 		if (look(&s.tx, f, err) < 0)
 			return -1;
-		if ((f->accepts && f->jumps) || put_missing(&s.tx, f, err) == 0)
+		if (f->accepts && f->jumps)
 			return 0;
+		if (put_missing(&s.tx, f, err) == 0) {
+			*ret_put = true;
+			return 0;
+		}
 		if (lacks_match(&s.tx, f, err))
 			f->native = true;
 		else if (err->sys == ERESTART && nft_tx_expired(&s.tx))
@@ -249,7 +253,8 @@ static int put_locked(struct forward *f, struct cni_error *err)
 
 /* ---- one want */
 
-static int ensure_one(struct nft_tx *tx, const struct xtables_want *want, struct cni_error *err)
+static int ensure_one(struct nft_tx *tx, const struct xtables_want *want, bool *ret_put,
+		      struct cni_error *err)
 {
 	struct forward f = { .want = want };
 	const bool legacy = !want->own_only && xtables_legacy_used(want->four, FILTER);
@@ -260,25 +265,27 @@ static int ensure_one(struct nft_tx *tx, const struct xtables_want *want, struct
 	if (legacy && xtables_legacy_ensure(want, err) < 0)
 		return -1;
 	if (f.there)
-		return f.accepts && f.jumps ? 0 : put_locked(&f, err);
+		return f.accepts && f.jumps ? 0 : put_locked(&f, ret_put, err);
 	if (want->own_only || legacy)
 		return 0;
 	kind = xtables_installed(want->four);
 	if (kind == XTABLES_LEGACY)
 		return xtables_legacy_ensure(want, err);
-	return kind == XTABLES_NFT ? put_locked(&f, err) : 0;
+	return kind == XTABLES_NFT ? put_locked(&f, ret_put, err) : 0;
 }
 
-int xtables_forward_ensure(const struct xtables_forward *asked, struct cni_error *err)
+int xtables_forward_ensure(const struct xtables_forward *asked, bool *ret_put,
+			   struct cni_error *err)
 {
 	scoped_nft_tx struct nft_tx tx = { 0 };
 	struct xtables_wants wants;
 	const bool news = xtables_wants(asked, &wants);
+	bool unasked;
 
 	if (nft_tx_open(&tx, err) < 0)
 		return -1;
 	for (size_t i = 0; i < wants.n; i++) {
-		if (ensure_one(&tx, &wants.w[i], err) < 0)
+		if (ensure_one(&tx, &wants.w[i], ret_put != NULL ? ret_put : &unasked, err) < 0)
 			return -1;
 	}
 	return news ? xtables_wants_keep(asked, err) : 0;

@@ -96,7 +96,7 @@ static int apply(const struct cni_args *args, struct firewall_plan *p, struct cn
 	    add_sources(p, err) < 0)
 		return -1;
 	close_fdp(&lock);
-	if (xtables_forward_ensure(&p->forward, err) < 0)
+	if (xtables_forward_ensure(&p->forward, NULL, err) < 0)
 		return -1;
 	undo_commit(&undo);
 	return 0;

@@ -176,18 +176,19 @@ int overlay_standing_load(const struct overlay_conf *conf, struct overlay_standi
 /* What FORWARD of iptables needs; the other half of chain `forward` in our table. */
 static struct xtables_forward forward_of(const struct overlay_conf *conf)
 {
-	return (struct xtables_forward){ .four = conf->forward && conf->overlay.has4,
-					 .six = conf->forward && conf->overlay.has6,
+	return (struct xtables_forward){ .four = conf->overlay.has4,
+					 .six = conf->overlay.has6,
 					 .mark_bit = (uint8_t)conf->mark_bit,
 					 .admin = XTABLES_ADMIN,
 					 .own_only = true };
 }
 
-static int ensure_forward(const struct overlay_conf *conf, struct cni_error *err)
+static int ensure_forward(const struct overlay_conf *conf, struct overlay_standing *side,
+			  struct cni_error *err)
 {
 	const struct xtables_forward forward = forward_of(conf);
 
-	return conf->forward ? xtables_forward_ensure(&forward, err) : 0;
+	return conf->forward ? xtables_forward_ensure(&forward, &side->rules_changed, err) : 0;
 }
 
 static int check_forward(const struct overlay_conf *conf, void (*line)(void *arg, const char *text),
@@ -360,12 +361,6 @@ static int make_way(int dir, const struct overlay_conf *conf, struct overlay_sta
 	return 0;
 }
 
-static void note_change(void *changed, const char *text)
-{
-	(void)text;
-	*(bool *)changed = true;
-}
-
 static int make(const struct overlay_conf *conf, struct overlay_standing *side,
 		struct cni_error *err)
 {
@@ -374,8 +369,7 @@ static int make(const struct overlay_conf *conf, struct overlay_standing *side,
 
 	if (with_rules(conf, &side->overlay, &senders, &rules, err) < 0 ||
 	    nft_overlay_apply(&rules, &side->rules_changed, err) < 0 ||
-	    check_forward(conf, note_change, &side->rules_changed, err) < 0 ||
-	    ensure_forward(conf, err) < 0)
+	    ensure_forward(conf, side, err) < 0)
 		return -1;
 	return overlay_apply(&side->nl, &side->overlay, &side->report, err);
 }
@@ -468,12 +462,12 @@ int overlay_standing_ensure(const struct overlay_conf *conf, struct overlay_stan
 	if (overlay_run_dir(false, &dir, err) == 0 && probe(dir, conf, side, &stands, err) < 0)
 		return -1;
 	if (stands)
-		return ensure_forward(conf, err);
+		return ensure_forward(conf, side, err);
 	/* Whoever had the lock may have made it meanwhile. */
 	if (lock(conf->network, &made, &held, err) < 0 || probe(made, conf, side, &stands, err) < 0)
 		return -1;
 	trace("the overlay %s", stands ? "stands now" : "does not stand");
-	return stands ? ensure_forward(conf, err) : program(made, conf, side, err);
+	return stands ? ensure_forward(conf, side, err) : program(made, conf, side, err);
 }
 
 uint32_t overlay_standing_mtu(const struct overlay_standing *side)
@@ -520,8 +514,7 @@ int overlay_standing_refused(const struct overlay_conf *conf, struct overlay_sta
 	scoped_fd int dir = -1;
 	struct cni_error ignored;
 
-	if (overlay_run_dir(false, &dir, &ignored) < 0)
-		cni_clear(&ignored);
+	(void)overlay_run_dir(false, &dir, &ignored);
 	return refuse(dir, conf, side, dir >= 0 ? read_before(dir, conf, &old) : NULL, err);
 }
 
